@@ -1,0 +1,1 @@
+"""Answers to the core's questions: users, addresses."""

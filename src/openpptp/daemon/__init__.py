@@ -1,0 +1,1 @@
+"""asyncio and policy: what runs the machines."""

@@ -1,0 +1,1 @@
+"""Per-packet work: the readable reference of the engine; pure."""

@@ -1,0 +1,1 @@
+"""System calls live here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Authentication protocols, both sides of each."""

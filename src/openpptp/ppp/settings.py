@@ -1,0 +1,52 @@
+"""What one end of a PPP link is told before it starts."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from openpptp.credentials import AuthMethod
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionPolicy:
+    """What MPPE this end offers and demands (RFC 3078 section 2)."""
+
+    enabled: bool = True
+    required: bool = True
+    key_bits: frozenset[int] = frozenset({128})
+    "Any of 40, 56, 128."
+    stateful: bool = False
+    "Stateful mode is agreed to when the peer insists, and asked for when prefer_stateful is set as well."
+    prefer_stateful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """How this end of the link negotiates; the authenticator and the peer side may both be configured."""
+
+    mru: int = 1400
+    "What we ask to receive, in octets."
+    echo_interval: float = 20.0
+    "Seconds between our LCP Echo-Requests while Opened; 0 sends none. Also keeps NAT state for GRE alive."
+    echo_failures: int = 4
+    "Unanswered Echo-Requests in a row after which the peer counts as silent."
+
+    authenticate_peer: tuple[AuthMethod, ...] = ()
+    "Authenticator: what the peer must use, most wanted first. Empty: the peer is not asked."
+    our_name: str = "openpptp"
+    "Authenticator: the name in our Challenges. Peer: the user name we present."
+    our_password: str | None = None
+    "Peer: what we answer a Challenge with. None: we refuse to authenticate."
+    answer_with: tuple[AuthMethod, ...] = (AuthMethod.MSCHAP_V2,)
+    "Peer: the methods we agree to when asked."
+    refusal_delay: float = 1.0
+    "Seconds from a Response to our refusal, so that unknown user and wrong password take the same time."
+
+    encryption: EncryptionPolicy = EncryptionPolicy()
+
+    ipv4: bool = True
+    our_ipv4: IPv4Address | None = None
+    "Our own address when it does not come with the grant. None on a client: ask the peer for one."
+    request_dns: bool = False
+    "Client: ask the peer for DNS servers (RFC 1877)."
+    ipv6: bool = False
+    "Negotiate IPv6CP; otherwise it is Protocol-Rejected."

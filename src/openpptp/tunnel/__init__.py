@@ -1,0 +1,1 @@
+"""The automata of RFC 2637 and the sessions they make; pure."""

@@ -1,0 +1,51 @@
+"""What one end of a tunnel is told before it starts."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from openpptp.ppp.settings import LinkSettings
+
+
+class Role(Enum):
+    """RFC 2637's two ends of a call; never "server" or "client"."""
+
+    PNS = "PNS"
+    PAC = "PAC"
+
+
+class CallKind(Enum):
+    """Who asks for a call (RFC 2637 section 3.2)."""
+
+    OUTGOING = "outgoing"
+    "The PNS asks with Outgoing-Call-Request."
+    INCOMING = "incoming"
+    "The PAC asks with Incoming-Call-Request."
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSettings:
+    """How this end keeps its control connections and which calls it takes."""
+
+    link: LinkSettings
+    "For calls the peer places."
+    host_name: str = "openpptp"
+    vendor_name: str = "OpenPPTP"
+    accepts: frozenset[CallKind] = frozenset({CallKind.OUTGOING, CallKind.INCOMING})
+    "Calls the peer may place: OUTGOING makes us its PAC, INCOMING its PNS."
+    maximum_calls: int = 1
+    "Calls the peer may hold on one control connection."
+    start_timeout: float = 10.0
+    "Seconds from TCP accept or connect to an agreed Start-Control-Connection."
+    call_timeout: float = 30.0
+    "Seconds a call may stay in a transient state."
+    session_timeout: float = 60.0
+    "Seconds from the call's connection to open network protocols."
+    gre_timeout: float = 10.0
+    "Seconds after the call is connected without one GRE packet, until the session ends with GRE_BLOCKED."
+    echo_interval: float = 60.0
+    "Seconds without a message until Echo-Request, and again until the connection counts as dead."
+    receive_window: int = 64
+    "Packet Recv. Window Size we name; advisory (no peer in the field obeys it)."
+    connect_speed_bps: int = 100_000_000
+    phone_number: str = ""
+    "Outgoing calls: some carrier modems demand one."
