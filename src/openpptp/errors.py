@@ -32,7 +32,7 @@ class EndReason(Enum):
     CONNECTION_LOST = Ending("connection-lost", 1, 2, "the control connection broke")
     PEER_SILENT = Ending("peer-silent", 1, 2, "the peer stopped answering")
     GRE_BLOCKED = Ending(
-        "gre-blocked", 1, 2, "no GRE packet (IP protocol 47) arrived from the peer; a firewall or NAT on the way drops it"
+        "gre-blocked", 1, 2, "no GRE (IP protocol 47) came from the peer; a firewall or NAT on the way drops it"
     )
     SETUP_TIMEOUT = Ending("setup-timeout", 1, 4, "the session was not set up in time")
     NEGOTIATION_FAILED = Ending("negotiation-failed", 2, 17, "the two ends found no common settings")
@@ -41,7 +41,7 @@ class EndReason(Enum):
     SERVER_NOT_GENUINE = Ending(
         "server-not-genuine", 2, 17, "the server did not prove that it knows the password; it may be an impostor"
     )
-    ENCRYPTION_UNSUITABLE = Ending("encryption-unsuitable", 2, 17, "the two ends could not agree on the required encryption")
+    ENCRYPTION_UNSUITABLE = Ending("encryption-unsuitable", 2, 17, "the two ends agreed on no encryption both allow")
     ENCRYPTION_LOST = Ending("encryption-lost", 1, 9, "encryption lost step and could not be recovered")
     NO_ADDRESS = Ending("no-address", 2, 9, "no address was available or acceptable")
     LOOPED = Ending("looped", 1, 9, "our own packets come back: the link is looped")
