@@ -1,0 +1,73 @@
+from ipaddress import IPv4Address
+
+from openpptp.daemon.admission import SOURCES_REMEMBERED, Admission, AdmissionLimits, LoginGuard
+
+HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
+
+
+def never(count: int) -> bytes:
+    return b"\xff" * count
+
+
+def always(count: int) -> bytes:
+    return bytes(count)
+
+
+class AdmissionTests:
+    """B-020: a flood of half-open connections."""
+
+    def test_b020_one_source_is_capped_and_another_still_enters(self):
+        door = Admission(AdmissionLimits(waiting=100, waiting_per_source=3), never)
+        assert [door.enter(HERE) for _ in range(3)] == [None] * 3
+        assert "3 connections from this address" in str(door.enter(HERE))
+        assert door.enter(THERE) is None
+
+    def test_leaving_makes_room(self):
+        door = Admission(AdmissionLimits(waiting=100, waiting_per_source=1), never)
+        assert door.enter(HERE) is None
+        door.leave(HERE)
+        assert door.enter(HERE) is None
+
+    def test_b020_the_total_is_capped_for_any_number_of_sources(self):
+        door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10), never)
+        entered = [door.enter(IPv4Address(number)) for number in range(50)]
+        assert entered.count(None) == 10
+
+    def test_early_drop_begins_at_half_and_not_before(self):
+        door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10), always)
+        entered = [door.enter(IPv4Address(number)) for number in range(50)]
+        assert entered.count(None) == 6  # at five waiting the chance is still nought
+
+
+class LoginGuardTests:
+    """B-086: brute force."""
+
+    def test_b086_of_2000_attempts_in_five_minutes_at_most_40_are_evaluated(self):
+        guard = LoginGuard()
+        evaluated = 0
+        for attempt in range(2000):
+            now = attempt * 0.15
+            if guard.may_try(HERE, now):
+                evaluated += 1
+                guard.failed(HERE, now)
+        assert 20 <= evaluated <= 40
+
+    def test_b086_another_source_is_untouched(self):
+        guard = LoginGuard()
+        for _ in range(100):
+            guard.failed(HERE, 0.0)
+        assert not guard.may_try(HERE, 0.0)
+        assert guard.may_try(THERE, 0.0)
+
+    def test_a_source_is_forgiven_with_time(self):
+        guard = LoginGuard()
+        for _ in range(20):
+            guard.failed(HERE, 0.0)
+        assert not guard.may_try(HERE, 10.0)
+        assert guard.may_try(HERE, 16.0)
+
+    def test_memory_is_bounded(self):
+        guard = LoginGuard()
+        for number in range(SOURCES_REMEMBERED + 500):
+            guard.failed(IPv4Address(number), 0.0)
+        assert len(guard._debt) == SOURCES_REMEMBERED
