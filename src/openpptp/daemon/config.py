@@ -1,0 +1,218 @@
+"""The settings of the server: one TOML file, read whole, all its mistakes reported at once."""
+
+import itertools
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from openpptp.credentials import AuthMethod
+from openpptp.daemon.mistakes import Mistake, mistakes_of
+from openpptp.daemon.sections import (
+    AuthSection,
+    LimitsSection,
+    LogSection,
+    NetworkSection,
+    PppSection,
+    Section,
+    ServerSection,
+    UsersSection,
+)
+from openpptp.daemon.values import AddressRange
+from openpptp.errors import SetupError
+from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
+from openpptp.tunnel.settings import TunnelSettings
+
+DEFAULT_PATH = Path("/etc/openpptp/openpptp.toml")
+MAKES_KEYS = frozenset({AuthMethod.MSCHAP_V2, AuthMethod.MSCHAP_V1})
+"RFC 3079 derives MPPE keys from these only."
+PLACEHOLDERS: dict[tuple[str, str], Any] = {("network", "pool"): ["192.0.2.0/24"]}
+"Stand-ins for required keys while the rest of a broken file is checked; never returned."
+
+
+class Settings(Section):
+    """Everything the server is told before it starts."""
+
+    server: ServerSection = Field(default=ServerSection(), description="Where the server listens.")
+    network: NetworkSection = Field(description="The addresses clients get and how they reach the world.")
+    ppp: PppSection = Field(default=PppSection(), description="The PPP link to each client.")
+    auth: AuthSection = Field(default=AuthSection(), description="Who may come in; encryption.")
+    limits: LimitsSection = Field(default=LimitsSection(), description="How much peers may take.")
+    users: UsersSection = Field(default=UsersSection(), description="User names and passwords.")
+    log: LogSection = Field(default=LogSection(), description="What is logged.")
+
+    def encryption(self) -> EncryptionPolicy:
+        """Return the MPPE policy as the link takes it."""
+        return EncryptionPolicy(
+            enabled=self.auth.encryption != "off",
+            required=self.auth.encryption == "required",
+            key_bits=frozenset(self.auth.key_bits),
+            stateful=self.auth.stateful,
+        )
+
+    def link(self) -> LinkSettings:
+        """Return how we negotiate PPP with a client."""
+        return LinkSettings(
+            mru=self.ppp.mru,
+            echo_interval=self.ppp.echo_interval,
+            echo_failures=self.ppp.echo_failures,
+            authenticate_peer=self.auth.methods,
+            our_name=self.server.name,
+            refusal_delay=self.auth.refusal_delay,
+            encryption=self.encryption(),
+            our_ipv4=self.network.our_address(),
+            ipv6=self.ppp.ipv6,
+        )
+
+    def tunnel(self) -> TunnelSettings:
+        """Return how we keep a control connection and which calls we take."""
+        return TunnelSettings(
+            link=self.link(),
+            host_name=self.server.name,
+            maximum_calls=self.limits.calls_per_connection,
+            start_timeout=self.limits.start_timeout,
+            call_timeout=self.limits.call_timeout,
+            session_timeout=self.limits.session_timeout,
+            gre_timeout=self.limits.gre_timeout,
+            echo_interval=self.server.control_echo_interval,
+        )
+
+    def warnings(self) -> list[str]:
+        """Return what is allowed but weak or surely not meant, one sentence each."""
+        return [*_weak_choices(self), *_small_pool(self)]
+
+
+def load(path: Path, *, need_users: bool = True) -> Settings:
+    """Read a settings file; raise SetupError with exit code 2 and one line per mistake.
+
+    need_users is off for commands that make the secrets file.
+    """
+    raw = _read(path)
+    settings: Settings | None
+    found: list[Mistake] = []
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        found = mistakes_of(error, Settings)
+        settings = _readable_part(raw, found)
+    broken = {mistake.key for mistake in found}
+    if settings is not None:
+        found += [m for m in contradictions(settings, need_users=need_users) if not broken.intersection(m.involves)]
+    if found:
+        raise SetupError("\n".join(f"{path}: {mistake}" for mistake in found), exit_code=2)
+    assert settings is not None
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        sentence = f"{path}: there is no such settings file; make one with: openpptp setup"
+        raise SetupError(sentence, exit_code=2) from None
+    except PermissionError:
+        raise SetupError(f"{path}: may not be read by this user; run as root (sudo)", exit_code=3) from None
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be read: {error.strerror}", exit_code=2) from None
+    except UnicodeDecodeError as error:
+        sentence = f"{path}: octet {error.start + 1} is not UTF-8; save the file as UTF-8"
+        raise SetupError(sentence, exit_code=2) from None
+    except tomllib.TOMLDecodeError as error:
+        sentence = f"{path}: is not TOML: {error}; text needs quotes, lists need [ ]"
+        raise SetupError(sentence, exit_code=2) from None
+
+
+def _readable_part(raw: dict[str, Any], found: list[Mistake]) -> Settings | None:
+    """Return the settings without what is broken, so that the rest can be checked in the same run."""
+    rest = {name: dict(section) for name, section in raw.items() if isinstance(section, dict)}
+    for section, _, key in (mistake.key.partition(".") for mistake in found):
+        rest.get(section, {}).pop(key, None)
+        if not key:
+            rest.pop(section, None)
+    for (section, key), value in PLACEHOLDERS.items():
+        rest.setdefault(section, {}).setdefault(key, value)
+    try:
+        return Settings.model_validate(rest)
+    except ValidationError:
+        return None
+
+
+def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[Mistake]:
+    """Yield what each key allows alone but not together with another or with this machine."""
+    network, auth = settings.network, settings.auth
+    if auth.encryption == "required" and not MAKES_KEYS.intersection(auth.methods):
+        names = " and ".join(method.value for method in auth.methods)
+        yield Mistake(
+            "auth.methods",
+            f"encryption is required, but {names} make{'s' if len(auth.methods) == 1 else ''} no keys for it",
+            remedy='add "MS-CHAPv2", or give encryption up with encryption = "off"',
+            involves=("auth.methods", "auth.encryption"),
+        )
+    for first, second in _overlaps(network.pool):
+        yield Mistake(
+            "network.pool",
+            f"{first} and {second} overlap",
+            remedy="name each address once",
+            involves=("network.pool",),
+        )
+    if not network.leases():
+        yield Mistake(
+            "network.pool",
+            f"has no address for clients: its only one, {network.our_address()}, is our own",
+            remedy="add addresses",
+            involves=("network.pool", "network.local_address"),
+        )
+    if settings.ppp.ipv6 and settings.ppp.mru < 1280:
+        yield Mistake(
+            "ppp.mru",
+            f"IPv6 needs 1280 (got {settings.ppp.mru})",
+            remedy="raise it, or set ipv6 = false",
+            involves=("ppp.mru", "ppp.ipv6"),
+        )
+    if need_users and not settings.users.file.exists():
+        yield Mistake(
+            "users.file",
+            f'there is no such file (got "{settings.users.file}")',
+            remedy="make it with: openpptp user add NAME --generate",
+            involves=("users.file",),
+        )
+
+
+def _overlaps(pool: tuple[AddressRange, ...]) -> Iterator[tuple[AddressRange, AddressRange]]:
+    ordered = sorted(pool)
+    for first, second in itertools.pairwise(ordered):
+        if second.first <= first.last:
+            yield first, second
+
+
+def _weak_choices(settings: Settings) -> Iterator[str]:
+    auth = settings.auth
+    keyless = [method.value for method in auth.methods if method not in MAKES_KEYS]
+    if AuthMethod.PAP in auth.methods:
+        yield "auth.methods allows PAP: passwords cross the network in clear text"
+    if AuthMethod.CHAP_MD5 in auth.methods:
+        yield "auth.methods allows CHAP-MD5: whoever records a log-in can guess passwords quickly"
+    if AuthMethod.MSCHAP_V1 in auth.methods:
+        yield "auth.methods allows MS-CHAPv1: the password can be computed from one recorded log-in"
+    if keyless and auth.encryption == "required":
+        yield f"auth.methods allows {', '.join(keyless)}, which makes no keys: encryption is required, so it ends in vain"
+    if auth.encryption == "optional":
+        yield "auth.encryption is optional: a client, or someone on the way, can choose clear text"
+    if auth.encryption == "off":
+        yield "auth.encryption is off: everything crosses the network in clear text"
+    weak = sorted(set(auth.key_bits) - {128})
+    if weak and auth.encryption != "off":
+        yield f"auth.key_bits allows {' and '.join(map(str, weak))} bits, which any computer breaks"
+    if auth.stateful and auth.encryption != "off":
+        yield "auth.stateful is on: a forced reset makes the same key stream protect two packets"
+
+
+def _small_pool(settings: Settings) -> Iterator[str]:
+    addresses = sum(entry.size for entry in settings.network.leases())
+    if "sessions" in settings.limits.model_fields_set and addresses < settings.limits.sessions:
+        yield (
+            f"limits.sessions is {settings.limits.sessions}, but network.pool has {addresses} addresses: "
+            "clients beyond that are refused"
+        )

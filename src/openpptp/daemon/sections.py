@@ -1,0 +1,175 @@
+"""The sections of the settings file; each field's description is the comment users read, here and in docs."""
+
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from openpptp.credentials import AuthMethod
+from openpptp.daemon.values import Address, AddressRange, Flag, InterfaceName, Port, Range, Seconds, Text, Whole
+
+
+class Section(BaseModel):
+    """What all sections share: they are values, and a key nobody knows is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class ServerSection(Section):
+    """Where the server listens and what it is called."""
+
+    listen: Address = Field(
+        default=IPv4Address("0.0.0.0"),  # noqa: S104 - a server for the world is the purpose
+        description="Address to take connections on; 0.0.0.0 means every address of this machine.",
+    )
+    port: Port = Field(default=1723, description="TCP port of the control connection; clients expect 1723.")
+    name: Text = Field(
+        default="openpptp", description="Name shown to clients; also the server column of the secrets file is compared with it."
+    )
+    interface: InterfaceName = Field(default="pptp0", description="Name of the one tunnel interface that serves all sessions.")
+    runtime_directory: Path = Field(
+        default=Path("/run/openpptp"), description="Directory for the lock and for what is needed to clean up after a crash."
+    )
+    control_echo_interval: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="Seconds of silence on a control connection until we ask whether the peer is alive; "
+        "after as long again without an answer it is closed.",
+    )
+
+
+class NetworkSection(Section):
+    """The addresses clients get and how they reach the world."""
+
+    pool: tuple[Range, ...] = Field(
+       default= min_length=1,
+        description='Addresses for clients: a list of "a-b", networks as "10.0.0.0/24" (their host addresses) '
+        "or single addresses. Required.",
+        examples=[["10.0.0.0/24"]],
+    )
+    local_address: Address | None = Field(
+        default=None,
+        description="Our own address inside the tunnels. When left out: the first address of the pool's first entry. "
+        "Clients never get it.",
+        examples=["10.0.0.1"],
+    )
+    dns: tuple[Address, ...] = Field(
+        default=(), max_length=2, description="DNS servers for clients, at most two.", examples=[["9.9.9.9", "1.1.1.1"]]
+    )
+    wins: tuple[Address, ...] = Field(
+        default=(), max_length=2, description="WINS servers for clients, at most two.", examples=[["10.0.0.5"]]
+    )
+    nat: Flag = Field(
+        default=True, description="Hide clients behind this machine's address when their packets leave by another interface."
+    )
+    forward: Flag = Field(
+        default=True,
+        description="Pass packets between clients and the networks behind this machine (sets net.ipv4.ip_forward).",
+    )
+    mss_clamp: Flag = Field(
+        default=True,
+        description="Lower the segment size of passing TCP connections to what a tunnel carries; else some sites hang.",
+    )
+
+    def our_address(self) -> IPv4Address:
+        """Return our own address inside the tunnels."""
+        return self.local_address if self.local_address is not None else self.pool[0].first
+
+    def leases(self) -> tuple[AddressRange, ...]:
+        """Return the ranges clients get addresses from: the pool without our own address."""
+        return tuple(part for entry in self.pool for part in entry.without(self.our_address()))
+
+
+class PppSection(Section):
+    """The PPP link to each client."""
+
+    mru: Whole = Field(
+        default=1400, ge=576, le=1500, description="Longest packet we ask to receive, in octets; 1400 passes everywhere."
+    )
+    echo_interval: Seconds = Field(
+        default=20.0,
+        ge=0,
+        le=3600,
+        description="Seconds between our LCP Echo-Requests, which also keep NAT boxes on the way awake; 0 sends none.",
+    )
+    echo_failures: Whole = Field(
+        default=4, ge=1, le=100, description="Unanswered Echo-Requests in a row after which the client counts as gone."
+    )
+    ipv6: Flag = Field(default=False, description="Negotiate IPv6 (link-local addresses) as well.")
+
+
+class AuthSection(Section):
+    """Who may come in, and how the traffic is encrypted."""
+
+    methods: tuple[AuthMethod, ...] = Field(
+        default=(AuthMethod.MSCHAP_V2,),
+        min_length=1,
+        description="Authentication methods clients may use, most wanted first: MS-CHAPv2, MS-CHAPv1, CHAP-MD5, PAP. "
+        "All but the first are weaker still; CHAP-MD5 and PAP allow no encryption.",
+    )
+    encryption: Literal["required", "optional", "off"] = Field(
+        default="required",
+        description='MPPE: "required" refuses clients without it, "optional" lets them in in clear text, "off" never '
+        "encrypts.",
+    )
+    key_bits: tuple[Literal[40, 56, 128], ...] = Field(
+        default=(128,), min_length=1, description="Key lengths allowed: 40, 56, 128. Only 128 is worth the name."
+    )
+    stateful: Flag = Field(
+        default=False,
+        description="Agree to stateful MPPE when the client insists; one lost packet then costs a reset each time.",
+    )
+    refusal_delay: Seconds = Field(
+        default=1.0,
+        ge=0,
+        le=30,
+        description="Seconds until a refused log-in is answered, be the user unknown or the password wrong.",
+    )
+
+
+class LimitsSection(Section):
+    """How much one peer, and all of them, may take."""
+
+    sessions: Whole = Field(default=1000, ge=1, le=65535, description="Sessions at the same time; the pool may allow fewer.")
+    calls_per_connection: Whole = Field(
+        default=1, ge=1, le=65535, description="Calls on one control connection; more than 1 is for access concentrators."
+    )
+    unauthenticated: Whole = Field(
+        default=100, ge=1, le=65535, description="Control connections that have not logged in yet, from all sources together."
+    )
+    per_source: Whole = Field(
+        default=10, ge=1, le=65535, description="Control connections that have not logged in yet, from one address."
+    )
+    start_timeout: Seconds = Field(
+        default=10.0, ge=1, le=300, description="Seconds from TCP accept until the control connection is agreed on."
+    )
+    call_timeout: Seconds = Field(default=30.0, ge=1, le=300, description="Seconds a call may take to be set up or torn down.")
+    session_timeout: Seconds = Field(
+        default=60.0, ge=1, le=600, description="Seconds from the call until it is logged in and carries data."
+    )
+    gre_timeout: Seconds = Field(
+        default=10.0,
+        ge=1,
+        le=300,
+        description="Seconds after a call without one GRE packet until the session ends, reported as GRE blocked.",
+    )
+
+
+class UsersSection(Section):
+    """Where user names and passwords are kept."""
+
+    file: Path = Field(
+        default=Path("/etc/openpptp/chap-secrets"),
+        description="Secrets file in the syntax of pppd's chap-secrets; read at each log-in. Mode 0600.",
+    )
+
+
+class LogSection(Section):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level that is logged.")
+    format: Literal["text", "json"] = Field(
+        default="text", description='"text" for people, "json" for machines: one object per line.'
+    )
