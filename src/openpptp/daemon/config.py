@@ -197,7 +197,7 @@ def _weak_choices(settings: Settings) -> Iterator[str]:
     if AuthMethod.MSCHAP_V1 in auth.methods:
         yield "auth.methods allows MS-CHAPv1: the password can be computed from one recorded log-in"
     if keyless and auth.encryption == "required":
-        yield f"auth.methods allows {', '.join(keyless)}, which makes no keys: encryption is required, so it ends in vain"
+        yield f"auth.methods allows {', '.join(keyless)}, which makes no keys; such a log-in is in vain"
     if auth.encryption == "optional":
         yield "auth.encryption is optional: a client, or someone on the way, can choose clear text"
     if auth.encryption == "off":

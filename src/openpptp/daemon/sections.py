@@ -25,11 +25,15 @@ class ServerSection(Section):
     )
     port: Port = Field(default=1723, description="TCP port of the control connection; clients expect 1723.")
     name: Text = Field(
-        default="openpptp", description="Name shown to clients; also the server column of the secrets file is compared with it."
+        default="openpptp",
+        description="Name shown to clients; also the server column of the secrets file is compared with it.",
     )
-    interface: InterfaceName = Field(default="pptp0", description="Name of the one tunnel interface that serves all sessions.")
+    interface: InterfaceName = Field(
+        default="pptp0", description="Name of the one tunnel interface that serves all sessions."
+    )
     runtime_directory: Path = Field(
-        default=Path("/run/openpptp"), description="Directory for the lock and for what is needed to clean up after a crash."
+        default=Path("/run/openpptp"),
+        description="Directory for the lock and for what is needed to clean up after a crash.",
     )
     control_echo_interval: Seconds = Field(
         default=60.0,
@@ -44,7 +48,7 @@ class NetworkSection(Section):
     """The addresses clients get and how they reach the world."""
 
     pool: tuple[Range, ...] = Field(
-       default= min_length=1,
+        min_length=1,
         description='Addresses for clients: a list of "a-b", networks as "10.0.0.0/24" (their host addresses) '
         "or single addresses. Required.",
         examples=[["10.0.0.0/24"]],
@@ -62,7 +66,8 @@ class NetworkSection(Section):
         default=(), max_length=2, description="WINS servers for clients, at most two.", examples=[["10.0.0.5"]]
     )
     nat: Flag = Field(
-        default=True, description="Hide clients behind this machine's address when their packets leave by another interface."
+        default=True,
+        description="Hide clients behind this machine's address when their packets leave by another interface.",
     )
     forward: Flag = Field(
         default=True,
@@ -86,7 +91,10 @@ class PppSection(Section):
     """The PPP link to each client."""
 
     mru: Whole = Field(
-        default=1400, ge=576, le=1500, description="Longest packet we ask to receive, in octets; 1400 passes everywhere."
+        default=1400,
+        ge=576,
+        le=1500,
+        description="Longest packet we ask to receive, in octets; 1400 passes everywhere.",
     )
     echo_interval: Seconds = Field(
         default=20.0,
@@ -132,12 +140,20 @@ class AuthSection(Section):
 class LimitsSection(Section):
     """How much one peer, and all of them, may take."""
 
-    sessions: Whole = Field(default=1000, ge=1, le=65535, description="Sessions at the same time; the pool may allow fewer.")
+    sessions: Whole = Field(
+        default=1000, ge=1, le=65535, description="Sessions at the same time; the pool may allow fewer."
+    )
     calls_per_connection: Whole = Field(
-        default=1, ge=1, le=65535, description="Calls on one control connection; more than 1 is for access concentrators."
+        default=1,
+        ge=1,
+        le=65535,
+        description="Calls on one control connection; more than 1 is for access concentrators.",
     )
     unauthenticated: Whole = Field(
-        default=100, ge=1, le=65535, description="Control connections that have not logged in yet, from all sources together."
+        default=100,
+        ge=1,
+        le=65535,
+        description="Control connections that have not logged in yet, from all sources together.",
     )
     per_source: Whole = Field(
         default=10, ge=1, le=65535, description="Control connections that have not logged in yet, from one address."
@@ -145,7 +161,9 @@ class LimitsSection(Section):
     start_timeout: Seconds = Field(
         default=10.0, ge=1, le=300, description="Seconds from TCP accept until the control connection is agreed on."
     )
-    call_timeout: Seconds = Field(default=30.0, ge=1, le=300, description="Seconds a call may take to be set up or torn down.")
+    call_timeout: Seconds = Field(
+        default=30.0, ge=1, le=300, description="Seconds a call may take to be set up or torn down."
+    )
     session_timeout: Seconds = Field(
         default=60.0, ge=1, le=600, description="Seconds from the call until it is logged in and carries data."
     )
@@ -169,7 +187,9 @@ class UsersSection(Section):
 class LogSection(Section):
     """What is logged, to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level that is logged.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
     format: Literal["text", "json"] = Field(
         default="text", description='"text" for people, "json" for machines: one object per line.'
     )
