@@ -1,5 +1,6 @@
 """What the client is asked to do: one value from the command line to the daemon."""
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -9,6 +10,8 @@ from openpptp.credentials import AuthMethod
 from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
 from openpptp.tunnel.settings import CallKind, TunnelSettings
 
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,14}")
+"IFNAMSIZ leaves 15 characters; the kernel forbids slashes and blanks, we also what a shell or nft would misread."
 EncryptionWord = Literal["required", "optional", "off"]
 
 

@@ -112,10 +112,11 @@ def _nearest(name: str, known: list[str], shape: str) -> str:
 
 
 def _sections(model: type[BaseModel]) -> dict[str, list[str]]:
-    return {name: list(_section_model(model, name).model_fields) for name in model.model_fields}
+    return {name: list(section_model(model, name).model_fields) for name in model.model_fields}
 
 
-def _section_model(model: type[BaseModel], name: str) -> type[BaseModel]:
+def section_model(model: type[BaseModel], name: str) -> type[BaseModel]:
+    """Return the model of one section."""
     section = model.model_fields[name].annotation
     assert isinstance(section, type)
     assert issubclass(section, BaseModel)
@@ -124,10 +125,10 @@ def _section_model(model: type[BaseModel], name: str) -> type[BaseModel]:
 
 def _example(names: list[str], model: type[BaseModel]) -> str:
     if len(names) == 1:
-        section = _section_model(model, names[0])
+        section = section_model(model, names[0])
         key = next(iter(section.model_fields))
         return f"[{names[0]}] with {_example([names[0], key], model)} on the next line"
-    field = _section_model(model, names[0]).model_fields[names[1]]
+    field = section_model(model, names[0]).model_fields[names[1]]
     value = field.examples[0] if field.examples else field.default
     return f"{names[1]} = {toml_value(plain(value))}"
 

@@ -1,14 +1,13 @@
 """Values a settings file is made of, each with its own words for what is wrong and how to write it."""
 
-import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
-INTERFACE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")
-"IFNAMSIZ leaves 15 characters; the kernel forbids slashes and blanks, we also what a shell or nft would misread."
+from openpptp.daemon.connect_request import INTERFACE_NAME
+
 POOL_REMEDY = 'write "10.0.0.2-10.0.0.254", "10.0.0.0/24" or "10.0.0.2"'
 
 
@@ -84,7 +83,7 @@ def parse_address(text: object) -> IPv4Address:
 
 def check_interface_name(text: object) -> str:
     """Return a name Linux takes for an interface; raise a mistake otherwise."""
-    if isinstance(text, str) and INTERFACE_NAME.fullmatch(text) and text not in {".", ".."}:
+    if isinstance(text, str) and INTERFACE_NAME.fullmatch(text):
         return text
     raise mistake("is not a name for an interface", 'use 1 to 15 letters, digits, "-", "_" or ".", as "pptp0"')
 

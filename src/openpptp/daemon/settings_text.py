@@ -1,0 +1,110 @@
+"""The settings in words: the commented file of a first run and the page in docs, both from the model itself."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from openpptp.credentials import AuthMethod
+from openpptp.daemon.config import DEFAULT_PATH, Settings
+from openpptp.daemon.mistakes import plain, section_model, toml_value
+
+Values = Mapping[tuple[str, str], Any]
+"Section and key to the value to write."
+
+
+def settings_file(values: Values) -> str:
+    """Return a settings file in which each key is explained; keys not in values stand as comments with the default."""
+    parts = [
+        "# Settings of OpenPPTP. A line that begins with # is a comment: remove the # to set something else.\n"
+        "# Check the file with: openpptp serve --check\n"
+    ]
+    for section in Settings.model_fields:
+        model = section_model(Settings, section)
+        parts.append(f"\n# {_first_sentence(model.__doc__)}\n[{section}]\n")
+        for key, field in model.model_fields.items():
+            parts.append(_entry(key, field, values.get((section, key))))
+    return "".join(parts)
+
+
+def _entry(key: str, field: FieldInfo, value: Any) -> str:
+    comment = textwrap.fill(
+        field.description or "", 116, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+    )
+    if value is not None:
+        return f"{comment}\n{key} = {toml_value(plain(value))}\n\n"
+    return f"{comment}\n#{key} = {toml_value(_shown(field))}\n\n"
+
+
+def _shown(field: FieldInfo) -> Any:
+    """Return the default, or an example where the default is nothing to show."""
+    default = plain(field.default)
+    if field.is_required() or default is None or default == []:
+        return field.examples[0] if field.examples else default
+    return default
+
+
+def settings_page() -> str:
+    """Return docs/settings.md."""
+    parts = [
+        "# Settings\n\n"
+        "<!-- Generated from src/openpptp/daemon/sections.py by scripts/settings-page; do not edit. -->\n\n"
+        f"One TOML file, by default `{DEFAULT_PATH}`. Every key has a safe default; only `network.pool` is required.\n"
+        "An unknown key is an error. `openpptp serve --check` names all mistakes at once.\n"
+    ]
+    for section in Settings.model_fields:
+        model = section_model(Settings, section)
+        parts.append(
+            f"\n## [{section}]\n\n{_first_sentence(model.__doc__)}\n\n"
+            "| key | values | default | meaning |\n|---|---|---|---|\n"
+        )
+        for key, field in model.model_fields.items():
+            description = (field.description or "").replace("|", "\\|")
+            parts.append(f"| `{key}` | {_kind(field)} | {_default(field)} | {description} |\n")
+    return "".join(parts)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    return "none" if field.default is None else f"`{toml_value(plain(field.default))}`"
+
+
+def _kind(field: FieldInfo) -> str:
+    """Say in words what values a key takes."""
+    annotation = field.annotation
+    many = get_origin(annotation) is tuple
+    if many:
+        annotation = get_args(annotation)[0]
+    limits = {name: getattr(item, name) for item in field.metadata for name in ("ge", "le") if hasattr(item, name)}
+    kind = _one(annotation)
+    if {"ge", "le"} <= limits.keys():
+        kind = f"{kind} {limits['ge']:g} to {limits['le']:g}"
+    return f"list of {kind}" if many else kind
+
+
+def _one(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{toml_value(value)}`" for value in get_args(annotation))
+    if annotation is AuthMethod:
+        return ", ".join(f"`{toml_value(method.value)}`" for method in AuthMethod)
+    text = str(annotation)
+    for name, words in KINDS.items():
+        if name in text:
+            return words
+    return "text"
+
+
+KINDS = {
+    "AddressRange": "address ranges",
+    "IPv4Address": "IPv4 addresses",
+    "bool": "`true` or `false`",
+    "int": "whole number",
+    "float": "number",
+    "Path": "path",
+}
+
+
+def _first_sentence(docstring: str | None) -> str:
+    return (docstring or "").strip().splitlines()[0]
