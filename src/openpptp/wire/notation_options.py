@@ -102,7 +102,7 @@ def _endpoint(value: bytes) -> str | None:
     name = ENDPOINT_CLASSES[kind] if kind < len(ENDPOINT_CLASSES) else str(kind)
     if kind == 2 and len(rest) == 4:
         return f"endpoint [{name}:{IPv4Address(rest)}]"
-    return f"endpoint [{name}:{rest.hex(':' if kind == 3 else '.', 1 if kind == 3 else 2)}]"
+    return f"endpoint [{name}:{rest.hex(':' if kind == 3 else '.')}]"
 
 
 def _mppe(value: bytes) -> str | None:
