@@ -1,0 +1,198 @@
+"""One nftables table of our own: masquerade for the pools, TCP's segment size fitted to the tunnel.
+
+Put in place by one `nft -j -f -` transaction: the table is made, deleted and made anew, so that applying twice is the
+same as once and a mistake leaves the old rules standing. No other table is ever touched.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from hashlib import sha256
+from ipaddress import IPv4Network, collapse_addresses
+from typing import Any
+
+from openpptp.errors import SetupError
+from openpptp.net.journal import Journal
+
+FAMILY = "inet"
+TABLE = "openpptp"
+KIND = "nftables"
+PRIORITY_MANGLE = -150  # nft(8), where the names "mangle" and "srcnat" are numbers in JSON
+PRIORITY_SRCNAT = 100
+PATIENCE = 20.0  # ours: nft takes milliseconds; this only keeps a hung one from hanging us
+
+Json = dict[str, Any]
+
+
+def plan(*, device: str, pools: Sequence[IPv4Network], masquerade: bool = True, table: str = TABLE) -> Json:
+    """Return the whole transaction that puts our table in place, as nft reads it (libnftables-json(5)).
+
+    The segment size is fitted in both directions between device and any other; `rt mtu` takes the smaller of the way
+    there and the way back.
+    """
+    base = {"family": FAMILY, "table": table}
+    objects: list[Json] = [{"table": {"family": FAMILY, "name": table}}]
+    objects.append(_chain(base, "clamp", "filter", "forward", PRIORITY_MANGLE))
+    for direction in ("iifname", "oifname"):
+        match = [_match({"meta": {"key": direction}}, "==", device), SYN]
+        objects.append({"rule": {**base, "chain": "clamp", "expr": [*match, FIT_SEGMENT_SIZE]}})
+    if masquerade and pools:
+        elements = [_element(network) for network in collapse_addresses(pools)]
+        pool = {**base, "name": "pool", "type": "ipv4_addr", "flags": ["interval"], "elem": elements}
+        objects.append({"set": pool})
+        objects.append(_chain(base, "nat", "nat", "postrouting", PRIORITY_SRCNAT))
+        source = _match({"payload": {"protocol": "ip", "field": "saddr"}}, "==", "@pool")
+        leaving = _match({"meta": {"key": "oifname"}}, "!=", device)
+        objects.append({"rule": {**base, "chain": "nat", "expr": [source, leaving, {"masquerade": None}]}})
+    return {"nftables": [*_removal(table), *({"add": each} for each in objects)]}
+
+
+def _removal(table: str) -> list[Json]:
+    # To delete what is not there is an error, and `destroy table` is newer than Debian 12: so first add, then delete.
+    name = {"table": {"family": FAMILY, "name": table}}
+    return [{"add": name}, {"delete": name}]
+
+
+def _chain(base: Json, name: str, kind: str, hook: str, priority: int) -> Json:
+    return {"chain": {**base, "name": name, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}
+
+
+def _match(left: Json, operator: str, right: object) -> Json:
+    return {"match": {"op": operator, "left": left, "right": right}}
+
+
+def _element(network: IPv4Network) -> object:
+    address = str(network.network_address)
+    return address if network.prefixlen == 32 else {"prefix": {"addr": address, "len": network.prefixlen}}
+
+
+SYN = _match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["syn", "rst"]}]}, "==", "syn")
+FIT_SEGMENT_SIZE = {
+    "mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}
+}
+
+
+class Firewall:
+    """Our table: applied, verified, taken away. Every method runs nft and takes some 20 ms."""
+
+    def __init__(self, journal: Journal | None = None, *, table: str = TABLE, nft: str = "nft") -> None:
+        """Name the table; several instances on one host need one each. nft is the program to run."""
+        self._journal = journal or Journal()
+        self._table = table
+        self._nft = nft
+
+    def apply(self, transaction: Json) -> None:
+        """Put a plan's table in place, whatever was in it before; raise SetupError and change nothing otherwise."""
+        entry = self._journal.remember(KIND, table=self._table, listing="")
+        try:
+            self._run(["-f", "-"], transaction)
+        except SetupError:
+            self._journal.forget(entry)
+            raise
+        self._forget()
+        self._journal.remember(KIND, table=self._table, listing=self._listing())
+
+    def verify(self) -> bool:
+        """Return whether our table is there and just as apply left it."""
+        expected = {entry.get("listing") for entry in self._journal.entries(KIND)} - {""}
+        return self._listing() in expected
+
+    def undo(self) -> list[str]:
+        """Take our table away, also one that a process before us left; return a sentence when that failed.
+
+        Nothing happens when there is none.
+        """
+        try:
+            if self._listing():
+                self._run(["-f", "-"], {"nftables": _removal(self._table)})
+        except SetupError as error:
+            return [f"the firewall table {FAMILY} {self._table} may still be there: {error}"]
+        self._forget()
+        return []
+
+    def obstacles(self, device: str) -> list[str]:
+        """Return a sentence for each rule set of others that may drop what we forward or receive."""
+        answer = self._run(["list", "chains"])
+        chains = [each["chain"] for each in answer.get("nftables", []) if "chain" in each]
+        return [sentence for chain in chains if (sentence := _obstacle(chain, self._table, device))]
+
+    def _forget(self) -> None:
+        for entry in self._journal.entries(KIND):
+            if entry.get("table") == self._table:
+                self._journal.forget(entry)
+
+    def _listing(self) -> str:
+        """Return a digest of our table as the kernel has it; empty when there is none."""
+        tables = [each["table"] for each in self._run(["list", "tables"]).get("nftables", []) if "table" in each]
+        if not any((table["family"], table["name"]) == (FAMILY, self._table) for table in tables):
+            return ""
+        listed = self._run(["list", "table", FAMILY, self._table]).get("nftables", [])
+        for each in listed:
+            for value in each.values():
+                value.pop("handle", None)
+        content = [each for each in listed if "metainfo" not in each]
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _run(self, arguments: list[str], transaction: Json | None = None) -> Json:
+        # An administrator's shell need not have /usr/sbin in its path.
+        path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+        try:
+            done = subprocess.run(  # noqa: S603 - arguments are ours, no shell
+                [self._nft, "-j", *arguments],
+                input=json.dumps(transaction) if transaction is not None else "",
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+                env={"PATH": path, "LC_ALL": "C"},
+            )
+        except FileNotFoundError as error:
+            message = "the program nft is missing, with which NAT is set up; install the package nftables"
+            raise SetupError(message, exit_code=3) from error
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SetupError(f"the program nft did not run: {error}", exit_code=3) from error
+        if done.returncode != 0:
+            raise _explain(done.stderr or done.stdout)
+        try:
+            answer: Json = json.loads(done.stdout or "{}")
+        except ValueError as error:
+            message = "this nft does not speak JSON; install nftables 0.9.3 or newer"
+            raise SetupError(message, exit_code=3) from error
+        return answer
+
+
+def _explain(output: str) -> SetupError:
+    words = " ".join(output.split())
+    if "Operation not permitted" in words or "must be root" in words:
+        message = "this process may not change the firewall; run as root or grant CAP_NET_ADMIN"
+        return SetupError(message, exit_code=3)
+    if "JSON support not compiled-in" in words or "invalid option" in words:
+        return SetupError("this nft does not speak JSON; install nftables 0.9.3 or newer", exit_code=3)
+    if "not supported" in words:
+        message = f"this kernel lacks a part of nftables that NAT needs (nf_tables, nft_masq, nft_rt): {words}"
+        return SetupError(message, exit_code=3)
+    return SetupError(f"nft refused our rules: {words}")
+
+
+def _obstacle(chain: Json, table: str, device: str) -> str:
+    """Say what one base chain of others may do to us; empty when it lets everything pass.
+
+    ufw, Docker and iptables scripts set the policy to drop; firewalld keeps accept and rejects in a last rule.
+    """
+    if (chain["family"], chain["table"]) == (FAMILY, table) or chain["family"] not in ("inet", "ip"):
+        return ""
+    where = f"chain {chain['family']} {chain['table']} {chain['name']}"
+    if chain.get("policy") == "drop" and chain.get("hook") == "forward":
+        return (
+            f"{where} drops what it forwards unless a rule allows it: packets of clients may not pass; allow them "
+            f"with 'iptables -I FORWARD -i {device} -j ACCEPT; iptables -I FORWARD -o {device} -j ACCEPT' or the like"
+        )
+    if chain.get("policy") == "drop" and chain.get("hook") == "input":
+        return f"{where} drops what comes in unless a rule allows it: allow TCP port 1723 and IP protocol 47 (GRE)"
+    if chain["table"] == "firewalld" and chain.get("hook") == "forward":
+        return (
+            "firewalld rejects what no zone allows: packets of clients may not pass; allow them with "
+            f"'firewall-cmd --zone=trusted --add-interface={device}'"
+        )
+    return ""

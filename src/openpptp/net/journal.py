@@ -1,0 +1,110 @@
+"""What we changed on this host and must take back, kept on disk so that kill -9 does not lose it.
+
+Each change is written down before it is made. Undoing walks the same list whether this process made the changes or
+one before it that died. A directory belongs to one running process at a time.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from openpptp.errors import SetupError
+
+Entry = dict[str, Any]
+"One change: its kind, and the facts that identify it."
+
+
+class Journal:
+    """The list of changes; without a directory it lives in memory only."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """Open the directory, making it when missing, and read what an earlier process left.
+
+        Raises SetupError when another process holds it or it cannot be written.
+        """
+        self._directory = directory
+        self._entries: list[Entry] = []
+        self._lock = -1
+        if directory is not None:
+            self._lock = _lock(directory)
+            self._entries = self._read()
+
+    def entries(self, *kinds: str) -> list[Entry]:
+        """Return the changes of these kinds, the newest first: the order of undoing."""
+        return [entry for entry in reversed(self._entries) if entry["kind"] in kinds]
+
+    def remember(self, kind: str, **facts: str | int | None) -> Entry:
+        """Write down a change that is about to be made; return its entry."""
+        entry: Entry = {"kind": kind, **facts}
+        self._entries.append(entry)
+        self._write()
+        return entry
+
+    def forget(self, entry: Entry) -> None:
+        """Strike out a change that is undone; an unknown one is no error."""
+        if entry in self._entries:
+            self._entries.remove(entry)
+            self._write()
+
+    def close(self) -> None:
+        """Let go of the directory; what is still written down waits for the next process."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _path(self, suffix: str = "") -> Path:
+        assert self._directory is not None
+        return self._directory / f"undo.json{suffix}"
+
+    def _read(self) -> list[Entry]:
+        try:
+            text = json.loads(self._path().read_text(encoding="utf-8"))
+            # After a reboot, or in another network namespace, none of it exists any more; to undo would be to meddle.
+            if text["world"] != _world():
+                return []
+            return [entry for entry in text["entries"] if isinstance(entry["kind"], str)]
+        except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: then there is nothing we can rely on
+            return []
+
+    def _write(self) -> None:
+        if self._directory is None:
+            return
+        path, draft = self._path(), self._path(".new")
+        try:
+            draft.write_text(json.dumps({"world": _world(), "entries": self._entries}, indent=1), encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            raise SetupError(f"cannot write {path}, which says how to undo our changes: {error.strerror}") from error
+
+
+def _world() -> str:
+    """Name this boot and this network namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {Path('/proc/thread-self/ns/net').readlink()}"
+
+
+def _lock(directory: Path) -> int:
+    path = directory / "lock"
+    try:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        exit_code = 3 if isinstance(error, PermissionError) else 1
+        message = f"cannot use the runtime directory {directory}: {error.strerror}; run as root or name another one"
+        raise SetupError(message, exit_code=exit_code) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(file, 20, 0).decode("ascii", "replace").strip()
+        os.close(file)
+        message = (
+            f"another openpptp (process {owner or '?'}) already runs with {directory}; stop it or name another one"
+        )
+        raise SetupError(message) from error
+    with contextlib.suppress(OSError):  # a full disk: the number is for people only
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    return file
