@@ -203,8 +203,11 @@ class Path:
         assert self._decryptor is not None
         sequence, _, information, frame, _ = packet
         datagram, signal = self._decryptor.decrypt(information, sequence, now, far=far)
-        if signal is not Signal.NONE:
-            items.append((Way.LOST_STEP if signal is Signal.RESET else Way.GAVE_UP, b""))
+        if signal is Signal.RESET:
+            items.append((Way.LOST_STEP, b""))
+        elif signal is Signal.GIVE_UP:
+            items.append((Way.GAVE_UP, b""))
+            self._decryptor = None  # said once; what still comes is not open
         if datagram is None:
             self.counters.dropped_not_decryptable += 1
             return None
@@ -223,7 +226,7 @@ class Path:
             items.append((Way.UP, frame))
         elif protocol not in (Protocol.IPV4, Protocol.IPV6) or self._inside is None:
             self.counters.dropped_not_open += 1
-        elif not encrypted and (self._inside.encryption_required or self._decryptor is not None):
+        elif not encrypted and (self._inside.encryption_required or self._encryptor is not None):
             self.counters.dropped_not_encrypted += 1
         else:
             self._deliver_data(protocol, information, self._inside, items)

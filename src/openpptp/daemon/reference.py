@@ -1,0 +1,258 @@
+"""Runs the reference data path: packets of all calls between the GRE port and the TUN device, in the event loop.
+
+Everything that happens to a packet is in datapath/; here is only who is read when, and one timer for all calls.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+import structlog
+
+from openpptp.credentials import Encryption
+from openpptp.datapath.path import Item, Path, Way
+from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside
+from openpptp.datapath.table import Call, CallTable
+from openpptp.errors import BadMessage
+from openpptp.net.ports import Datagram, GrePort, TunDevice, address_number
+from openpptp.wire import gre as enhanced_gre
+
+BATCH = 64  # ours: packets taken from one side before the other side and the control connections have their turn
+IDLE_WAKES = 64  # ours: wake-ups in a row with nothing to read, after which a side counts as broken
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class ReferenceDataPath:
+    """Implements seam.DataPath; the ports stay their owner's to close, after this is closed."""
+
+    def __init__(
+        self,
+        gre: GrePort,
+        tun: TunDevice | None,
+        *,
+        frame_received: FrameReceived,
+        encryption_lost: EncryptionLost,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Start to read both sides; tun may come later by attach_tun.
+
+        The callbacks are called from the loop, never from within a method of this object.
+        """
+        self.malformed = 0
+        "GRE packets nobody could read."
+        self.defects = 0
+        "Exceptions that were caught; each cost one packet."
+        self._gre = gre
+        self._tun: TunDevice | None = None
+        self._frame_received = frame_received
+        self._encryption_lost = encryption_lost
+        self._loop = loop
+        self._table = CallTable()
+        self._due: list[tuple[float, int, Call]] = []
+        "Heap of (when, tie-breaker, call); entries other than for the time a call is armed for are stale."
+        self._pushed = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._readers: dict[int, int] = {}
+        "Watched descriptors, each with its wake-ups in vain."
+        self._watch(gre.fileno(), self._read_gre)
+        if tun is not None:
+            self.attach_tun(tun)
+
+    def attach_tun(self, tun: TunDevice) -> None:
+        """Give the device through which inside packets go; once."""
+        assert self._tun is None
+        self._tun = tun
+        self._watch(tun.fileno(), self._read_tun)
+
+    # --- what the driver asks for
+
+    def open_call(self, call_id: int, peer: IPv4Address, local: IPv4Address) -> None:
+        """Take GRE for call_id from peer; answer from local."""
+        self._table.open(call_id, address_number(peer), address_number(local), Path())
+
+    def connect_call(self, call_id: int, peer_call_id: int) -> None:
+        """Learn the peer's Call ID; GRE that came too early follows from the loop."""
+        call = self._table.call(call_id)
+        items = call.path.connect(peer_call_id, self._loop.time())
+        if items:
+            self._loop.call_soon(self._guarded, self._perform, call, items)
+
+    def send_frame(self, call_id: int, frame: bytes) -> None:
+        """Send one control-protocol PPP frame in clear."""
+        call = self._table.call(call_id)
+        self._perform(call, call.path.encapsulate_frame(frame, self._loop.time()))
+
+    def encryption_up(self, call_id: int, send: Encryption, receive: Encryption) -> None:
+        """Install MPPE in both directions."""
+        self._table.call(call_id).path.encryption_up(send, receive)
+
+    def encryption_down(self, call_id: int) -> None:
+        """Forget the keys."""
+        self._table.call(call_id).path.encryption_down()
+
+    def encryption_flush(self, call_id: int) -> None:
+        """Make the next packet out a flushed one."""
+        self._table.call(call_id).path.encryption_flush()
+
+    def interface_up(self, call_id: int, inside: Inside) -> None:
+        """Let data flow."""
+        call = self._table.call(call_id)
+        call.path.interface_up(inside)
+        self._table.attach(call, inside)
+
+    def interface_down(self, call_id: int) -> None:
+        """Stop data; control-protocol frames still pass."""
+        call = self._table.call(call_id)
+        call.path.interface_down()
+        self._table.detach(call)
+
+    def close_call(self, call_id: int) -> Counters:
+        """Forget the call and return its last counters."""
+        return self._table.close(call_id).path.counters
+
+    def counters(self, call_id: int) -> Counters:
+        """Return the counters of an open call."""
+        return self._table.call(call_id).path.counters
+
+    def unknown_packets(self) -> int:
+        """Return how many GRE packets belonged to no call."""
+        return self._table.unknown
+
+    @property
+    def unrouted_packets(self) -> int:
+        """How many inside packets went to no call."""
+        return self._table.unrouted
+
+    def close(self) -> None:
+        """Read no more and forget every call."""
+        for descriptor in list(self._readers):
+            self._unwatch(descriptor)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._due.clear()
+        self._table = CallTable()
+
+    # --- outside to inside
+
+    def _read_gre(self) -> int:
+        datagrams = self._gre.receive(BATCH)
+        for datagram in datagrams:
+            self._guarded(self._take_gre, datagram)
+        return len(datagrams)
+
+    def _take_gre(self, datagram: Datagram) -> None:
+        try:
+            call_id, sequence, acknowledgement, payload = enhanced_gre.decode(datagram.payload)
+        except BadMessage:
+            self.malformed += 1
+            return
+        call = self._table.find(call_id, datagram.source)
+        if call is not None:
+            now = self._loop.time()
+            self._perform(call, call.path.decapsulate(sequence, acknowledgement, payload, now))
+
+    # --- inside to outside
+
+    def _read_tun(self) -> int:
+        assert self._tun is not None
+        packets = self._tun.receive(BATCH)
+        for packet in packets:
+            self._guarded(self._take_inside, packet)
+        return len(packets)
+
+    def _take_inside(self, packet: bytes) -> None:
+        call = self._table.route(packet)
+        if call is not None:
+            self._perform(call, call.path.encapsulate(packet, self._loop.time()))
+
+    # --- both
+
+    def _perform(self, call: Call, items: list[Item]) -> None:
+        """Do what a path returned, in order; a callback may close the call on the way."""
+        for way, octets in items:
+            if call.closed:
+                return
+            if way is Way.OUTSIDE:
+                if not self._gre.send(octets, call.peer, call.local):
+                    call.path.counters.dropped_queue_full += 1
+            elif way is Way.INSIDE:
+                if self._tun is None or not self._tun.send(octets):
+                    call.path.counters.dropped_queue_full += 1
+            elif way is Way.UP:
+                self._frame_received(call.call_id, octets)
+            else:
+                self._encryption_lost(call.call_id, way is Way.GAVE_UP)
+        self._arm(call)
+
+    def _guarded(self, step: Callable[..., object], *arguments: object) -> None:
+        """Run a step; a defect of ours costs one packet and, now and then, a line in the log."""
+        try:
+            step(*arguments)
+        except Exception:
+            self.defects += 1
+            if self.defects & (self.defects - 1) == 0:  # the 1st, 2nd, 4th ...: a peer must not be able to fill the log
+                _log.exception("a defect in this program; a packet is dropped", defects=self.defects)
+
+    def _watch(self, descriptor: int, read: Callable[[], int]) -> None:
+        self._readers[descriptor] = 0
+        self._loop.add_reader(descriptor, self._wake, descriptor, read)
+
+    def _unwatch(self, descriptor: int) -> None:
+        if self._readers.pop(descriptor, None) is not None:
+            self._loop.remove_reader(descriptor)
+
+    def _wake(self, descriptor: int, read: Callable[[], int]) -> None:
+        """Read one batch; stop to watch what is ready for ever and gives nothing, as a deleted device does."""
+        try:
+            count = read()
+        except OSError as error:
+            count = 0
+            if not self._readers[descriptor]:
+                _log.warning("cannot read packets", error=str(error))
+        if descriptor not in self._readers:
+            return
+        self._readers[descriptor] = 0 if count else self._readers[descriptor] + 1
+        if self._readers[descriptor] > IDLE_WAKES:
+            _log.error("a packet device is broken; it is read no more", descriptor=descriptor)
+            self._unwatch(descriptor)
+
+    # --- time
+
+    def _arm(self, call: Call) -> None:
+        """See to it that the call is looked at when it wants to be; looked at too early, it is armed again."""
+        deadline = call.path.deadline
+        if deadline is None or call.closed or (call.armed is not None and call.armed <= deadline.when):
+            return
+        call.armed = deadline.when
+        self._pushed += 1
+        heapq.heappush(self._due, (deadline.when, self._pushed, call))
+        self._arm_timer()
+
+    def _arm_timer(self) -> None:
+        if not self._due:
+            return
+        when = self._due[0][0]
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._due and self._due[0][0] <= now:
+            when, _, call = heapq.heappop(self._due)
+            if call.closed or call.armed != when:
+                continue
+            call.armed = None
+            self._guarded(self._tick_call, call, now)
+        self._arm_timer()
+
+    def _tick_call(self, call: Call, now: float) -> None:
+        deadline = call.path.deadline
+        items = call.path.tick(now) if deadline is not None and deadline.when <= now else []
+        self._perform(call, items)
