@@ -22,7 +22,7 @@ def serve(ctx: click.Context, config: Path, check: bool, as_json: bool) -> None:
     if check:
         ctx.exit(_check(config, as_json=as_json))
     from openpptp.daemon.config import load  # noqa: PLC0415
-    from openpptp.daemon.server import serve as run  # noqa: PLC0415
+    from openpptp.daemon.serve import serve as run  # noqa: PLC0415
 
     settings = load(config)
     if as_json:

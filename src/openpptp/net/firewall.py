@@ -25,7 +25,9 @@ PATIENCE = 20.0  # ours: nft takes milliseconds; this only keeps a hung one from
 Json = dict[str, Any]
 
 
-def plan(*, device: str, pools: Sequence[IPv4Network], masquerade: bool = True, table: str = TABLE) -> Json:
+def plan(
+    *, device: str, pools: Sequence[IPv4Network], masquerade: bool = True, clamp: bool = True, table: str = TABLE
+) -> Json:
     """Return the whole transaction that puts our table in place, as nft reads it (libnftables-json(5)).
 
     The segment size is fitted in both directions between device and any other; `rt mtu` takes the smaller of the way
@@ -33,10 +35,11 @@ def plan(*, device: str, pools: Sequence[IPv4Network], masquerade: bool = True, 
     """
     base = {"family": FAMILY, "table": table}
     objects: list[Json] = [{"table": {"family": FAMILY, "name": table}}]
-    objects.append(_chain(base, "clamp", "filter", "forward", PRIORITY_MANGLE))
-    for direction in ("iifname", "oifname"):
-        match = [_match({"meta": {"key": direction}}, "==", device), SYN]
-        objects.append({"rule": {**base, "chain": "clamp", "expr": [*match, FIT_SEGMENT_SIZE]}})
+    if clamp:
+        objects.append(_chain(base, "clamp", "filter", "forward", PRIORITY_MANGLE))
+        for direction in ("iifname", "oifname"):
+            match = [_match({"meta": {"key": direction}}, "==", device), SYN]
+            objects.append({"rule": {**base, "chain": "clamp", "expr": [*match, FIT_SEGMENT_SIZE]}})
     if masquerade and pools:
         elements = [_element(network) for network in collapse_addresses(pools)]
         pool = {**base, "name": "pool", "type": "ipv4_addr", "flags": ["interval"], "elem": elements}
