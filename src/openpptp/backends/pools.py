@@ -1,0 +1,145 @@
+"""Addresses for peers: leased in constant time, kept for the user who had them before where possible."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+
+from openpptp.errors import SetupError
+
+MAX_ADDRESSES = 65536  # ours: as many calls as Call IDs exist
+
+
+class AddressPool:
+    """Leases addresses of the pool, and fixed ones outside it."""
+
+    def __init__(self, specs: Iterable[str], *, our_address: IPv4Address | None = None) -> None:
+        """Fill the pool from its specs, without our_address; raise SetupError for a mistake in them.
+
+        A spec is "10.9.0.10-10.9.0.250", "10.9.0.10-250", "10.9.0.0/24" (without its network and broadcast address)
+        or a single address.
+        """
+        self._reserved = our_address
+        ranges = parse_specs(specs)
+        self._pool = frozenset(number for _, first, last in ranges for number in range(first, last + 1)) - {
+            -1 if our_address is None else int(our_address)
+        }
+        if not self._pool:
+            raise SetupError("the address pool is empty", exit_code=2)
+        self._free: OrderedDict[int, None] = OrderedDict.fromkeys(sorted(self._pool))
+        "Longest unused first, so that an address rests before somebody else gets it."
+        self._leases: dict[int, str] = {}
+        self._last_user: dict[int, str] = {}
+        self._home: dict[str, int] = {}
+        "Where a user was last; never more entries than addresses in the pool."
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return int(address) in self._pool
+
+    @property
+    def leased(self) -> int:
+        """How many addresses are out."""
+        return len(self._leases)
+
+    def lease(
+        self,
+        user: str,
+        *,
+        allowed: Callable[[IPv4Address], bool] = lambda _: True,
+        wanted: IPv4Address | None = None,
+    ) -> IPv4Address | None:
+        """Lease wanted, or the user's last address, or the one unused longest; None when none is free and allowed.
+
+        wanted may lie outside the pool; it is then the operator's matter that nobody else has it.
+        """
+        for number in self._candidates(user, wanted):
+            if allowed(IPv4Address(number)):
+                self._take(number, user)
+                return IPv4Address(number)
+        return None
+
+    def release(self, address: IPv4Address) -> None:
+        """Take an address back; one that is not out stays as it is."""
+        if self._leases.pop(int(address), None) is not None and int(address) in self._pool:
+            self._free[int(address)] = None
+
+    def _candidates(self, user: str, wanted: IPv4Address | None) -> Iterator[int]:
+        if wanted is not None and wanted != self._reserved and int(wanted) not in self._leases:
+            yield int(wanted)
+        home = self._home.get(user)
+        if home is not None and home in self._free:
+            yield home
+        yield from self._free
+
+    def _take(self, number: int, user: str) -> None:
+        self._leases[number] = user
+        if number not in self._pool:
+            return
+        del self._free[number]
+        before = self._last_user.get(number)
+        if before is not None and self._home.get(before) == number:
+            del self._home[before]
+        self._last_user[number] = user
+        self._home[user] = number
+
+
+def parse_specs(specs: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Return each spec with its first and last address as numbers; raise SetupError for a mistake in them."""
+    ranges: list[tuple[str, int, int]] = []
+    for spec in specs:
+        first, last = _parse_spec(spec.strip())
+        for other, other_first, other_last in ranges:
+            if first <= other_last and other_first <= last:
+                raise SetupError(f"address pool: {spec} and {other} overlap; take one of them out", exit_code=2)
+        ranges.append((spec, first, last))
+        if sum(last - first + 1 for _, first, last in ranges) > MAX_ADDRESSES:
+            raise SetupError(f"address pool: {spec} makes more than {MAX_ADDRESSES} addresses", exit_code=2)
+    return ranges
+
+
+def _parse_spec(spec: str) -> tuple[int, int]:
+    try:
+        if "/" in spec:
+            network = IPv4Network(spec)
+            edge = 1 if network.prefixlen < 31 else 0
+            first, last = int(network[0]) + edge, int(network[-1]) - edge
+        else:
+            begin, dash, end = (part.strip() for part in spec.partition("-"))
+            if dash and end.isdigit():
+                end = f"{begin.rpartition('.')[0]}.{end}"  # pptpd's remoteip writes 192.168.0.234-238
+            first, last = int(IPv4Address(begin)), int(IPv4Address(end or begin))
+    except (AddressValueError, NetmaskValueError, ValueError) as error:
+        raise SetupError(
+            f"address pool: {spec} is none of 10.9.0.10-10.9.0.250, 10.9.0.0/24, 10.9.0.7 ({error})", exit_code=2
+        ) from None
+    if first > last:
+        raise SetupError(f"address pool: {spec} ends before it begins", exit_code=2)
+    for bad in _UNUSABLE:
+        if first <= int(bad[-1]) and int(bad[0]) <= last:
+            raise SetupError(f"address pool: {spec} holds addresses no host can have ({bad})", exit_code=2)
+    return first, last
+
+
+_UNUSABLE = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
+
+
+def free_pool(routes: Iterable[IPv4Network]) -> IPv4Network:
+    """Return a private /24 that touches none of the networks this system knows; the same each time.
+
+    Ranges home routers and other VPNs prefer (192.168.0, 192.168.1, 10.0.0, 10.8.0) are never chosen: the client's
+    own network is likely to be one of them. A default route counts for nothing. Raise SetupError when all is taken.
+    """
+    known = [network for network in routes if network.prefixlen > 0]
+    for candidate in _preferred_pools():
+        if not any(candidate.overlaps(network) for network in known):
+            return candidate
+    raise SetupError("no private network is free for the address pool; set pool in [network]", exit_code=2)
+
+
+def _preferred_pools() -> Iterator[IPv4Network]:
+    for second in (91, 73, 119, 147, 205, 233):
+        yield from (IPv4Network(f"10.{second}.{third}.0/24") for third in (*range(9, 256), *range(9)))
+    yield from (IPv4Network(f"172.{second}.{third}.0/24") for second in range(31, 15, -1) for third in range(9, 250))
+    yield from (IPv4Network(f"192.168.{third}.0/24") for third in range(249, 99, -1) if third != 178)
