@@ -13,6 +13,15 @@ class Role(Enum):
     PAC = "PAC"
 
 
+class Side(Enum):
+    """The two ends of a control connection (RFC 2637 sections 3.1.1 and 3.1.2); independent of PNS and PAC."""
+
+    INITIATOR = "initiator"
+    "Opened the TCP connection: a client, or an access concentrator."
+    RESPONDER = "responder"
+    "Listened on TCP port 1723."
+
+
 class CallKind(Enum):
     """Who asks for a call (RFC 2637 section 3.2)."""
 
@@ -47,5 +56,7 @@ class TunnelSettings:
     receive_window: int = 64
     "Packet Recv. Window Size we name; advisory (no peer in the field obeys it)."
     connect_speed_bps: int = 100_000_000
+    path_mru: int = 1460
+    "Longest PPP information field the way to the peer carries: 1500 less IP, GRE and PPP headers; 1452 behind PPPoE."
     phone_number: str = ""
     "Outgoing calls: some carrier modems demand one."
