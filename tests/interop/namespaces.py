@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO
 
 
@@ -33,14 +33,16 @@ class Namespace:
             raise AssertionError(f"`{' '.join(arguments)}` ended with {finished.returncode}:\n{finished.stdout}")
         return finished
 
-    def start(self, *arguments: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, log: IO[bytes], environment: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.Popen[bytes]:
         """Start a program in it; the process id is the program's own, since `ip netns exec` becomes it."""
         return subprocess.Popen(
             ["ip", "netns", "exec", self.name, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
         )
 
     def state(self) -> dict[str, object]:
@@ -80,4 +82,3 @@ def end(process: subprocess.Popen[bytes], signal_number: int, *, timeout: float 
 
 
 OPENPPTP = (sys.executable, "-m", "openpptp")
-TRANSFER = str(Path(__file__).with_name("transfer.py"))

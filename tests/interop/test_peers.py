@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.interop.bulk import assert_undamaged, connect_in_guest, heard_in_guest, listen_in_guest
 from tests.interop.conftest import Lab
 from tests.interop.guest import GuestError
-from tests.interop.namespaces import TRANSFER
-from tests.interop.peers import connect_pptp_linux, exchange, start_pptpd
+from tests.interop.peers import connect_pptp_linux, start_pptpd
 
 pytestmark = pytest.mark.interop
 
@@ -55,14 +55,9 @@ class PeersWithoutUsTests:
             session = connect_pptp_linux(guest, "10.98.0.1", "require-mppe-128", "refuse-eap", namespace="client")
             assert "MPPE 128-bit stateless compression enabled" in session.log()
             guest.run("ip netns exec client ping -c2 -i0.2 -W2 10.88.0.1")
-            both = guest.run(
-                f"""ip netns exec server /usr/bin/python3 {TRANSFER} listen 10.88.0.1 5000 1000000 >/run/listen &
-                for _ in $(seq 100); do grep -q READY /run/listen && break; sleep 0.05; done
-                ip netns exec client /usr/bin/python3 {TRANSFER} connect 10.88.0.1 5000 1000000 || exit 1
-                wait; cat /run/listen""",
-                timeout=120,
-            ).output.splitlines()
-            exchange("guest", both[-1], both[0])
+            listen_in_guest(guest, "10.88.0.1", 1_000_000, prefix="ip netns exec server ")
+            said = connect_in_guest(guest, "10.88.0.1", 1_000_000, prefix="ip netns exec client ")
+            assert_undamaged(heard_in_guest(guest), said)
             session.hang_up()
         finally:
             pptpd.stop()

@@ -1,0 +1,48 @@
+"""What was on the wire, judged by tshark."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.interop.guest import eventually
+from tests.interop.namespaces import Namespace, end
+
+FAULTS = "_ws.malformed || _ws.expert.severity == 0x00800000"  # wireshark's PI_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Packets of one test, whole, but without the long ones of its bulk transfers."""
+
+    namespace: Namespace
+    file: Path
+
+    def shows(self, display_filter: str) -> list[str]:
+        """Return one line for each packet that the filter picks."""
+        fields = ("frame.number", "_ws.col.Protocol", "_ws.col.Info", "_ws.expert.message")
+        printed = self.namespace.run(
+            *("tshark", "-r", str(self.file), "-Y", display_filter, "-T", "fields"),
+            *(word for field in fields for word in ("-e", field)),
+            timeout=60,
+        ).stdout
+        return [line for line in printed.splitlines() if line[:1].isdigit()]
+
+    def faults_of(self, address: str) -> list[str]:
+        """Return what tshark finds malformed or in error in what an address sent."""
+        return self.shows(f"({FAULTS}) && ip.src == {address}")
+
+
+@contextlib.contextmanager
+def capturing(namespace: Namespace, folder: Path, interface: str) -> Iterator[Capture]:
+    """Record what passes an interface; the capture is complete afterwards."""
+    file, said = folder / "wire.pcap", folder / "tcpdump.log"
+    with said.open("wb") as log:
+        arguments = ("tcpdump", "-i", interface, "-n", "-U", "-Z", "root", "-w", str(file), "less 400")
+        process = namespace.start(*arguments, log=log)
+    try:
+        assert eventually(lambda: "listening on" in said.read_text(), timeout=10), said.read_text()
+        yield Capture(namespace, file)
+    finally:
+        end(process, signal.SIGINT)

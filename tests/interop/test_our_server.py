@@ -1,0 +1,74 @@
+"""pptp-linux 1.10 + pppd 2.4.9 log in to our server."""
+
+from pathlib import Path
+
+import pytest
+from tests.interop.bulk import assert_undamaged, connect_in_guest, listen_on_host
+from tests.interop.capture import capturing
+from tests.interop.cases import CASES, Case
+from tests.interop.conftest import HOST, WORLD, Lab
+from tests.interop.guest import GuestError, eventually
+from tests.interop.namespaces import nothing_left_in
+from tests.interop.ours import OUR_ADDRESS, serving
+from tests.interop.peers import connect_pptp_linux
+
+pytestmark = pytest.mark.interop
+
+DEFAULT = Case("MS-CHAPv2", 128)
+
+
+class PptpLinuxTests:
+    @pytest.mark.parametrize("case", CASES)
+    def test_it_logs_in_reaches_the_world_and_hangs_up(self, lab: Lab, tmp_path: Path, case: Case):
+        guest, host = lab.guest, lab.host
+        with nothing_left_in(host), capturing(host, tmp_path, "tap0") as capture:
+            with serving(host, tmp_path, auth=case.settings()) as server:
+                session = connect_pptp_linux(guest, HOST, *case.pppd_client())
+                agreed = f"MPPE {case.key_bits}-bit stateless compression enabled"
+                assert (agreed in session.log()) == (case.key_bits is not None)
+                guest.run(f"ping -c3 -i0.2 -W2 {OUR_ADDRESS}")
+                guest.run(f"ip route add {WORLD} dev {session.interface}; ping -c3 -i0.2 -W2 {WORLD}")
+                listener = listen_on_host(host, OUR_ADDRESS, tmp_path / "listen.log")
+                said = connect_in_guest(guest, OUR_ADDRESS)
+                listener.wait(10)
+                assert_undamaged((tmp_path / "listen.log").read_text(), said)
+                session.hang_up()
+                assert eventually(lambda: "the peer ended the session" in server.log(), timeout=10)
+                server.stop()
+            assert guest.processes("pppd", "pptp") == []
+        assert capture.faults_of(HOST) == []
+        assert bool(capture.shows("gre && icmp")) == (case.key_bits is None)
+
+    def test_the_server_stops_first(self, lab: Lab, tmp_path: Path):
+        with nothing_left_in(lab.host), capturing(lab.host, tmp_path, "tap0") as capture:
+            with serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
+                session = connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client())
+                server.stop()
+                assert session.ended(), session.log()
+                assert "LCP terminated by peer" in session.log()
+            assert lab.guest.processes("pppd", "pptp") == []
+        assert capture.faults_of(HOST) == []
+
+    def test_two_log_in_one_after_the_other(self, lab: Lab, tmp_path: Path):
+        """What one session leaves does not hinder the next."""
+        with nothing_left_in(lab.host), serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
+            for _ in range(2):
+                session = connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client())
+                lab.guest.run(f"ping -c1 -W2 {OUR_ADDRESS}")
+                session.hang_up()
+            server.stop()
+
+    def test_a_wrong_password_is_refused(self, lab: Lab, tmp_path: Path):
+        with nothing_left_in(lab.host), serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
+            with pytest.raises(GuestError, match="E=691 R=0"):
+                connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client(), password="wrong")
+            assert eventually(lambda: "authentication-refused" in server.log(), timeout=10), server.log()
+            server.stop()
+
+    def test_a_method_that_is_not_allowed_is_named_on_both_sides(self, lab: Lab, tmp_path: Path):
+        with nothing_left_in(lab.host), serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
+            with pytest.raises(GuestError, match="MS-CHAPv2"):
+                connect_pptp_linux(lab.guest, HOST, *Case("PAP", None).pppd_client())
+            said = "offers only PAP; this server requires MS-CHAPv2"
+            assert eventually(lambda: said in server.log(), timeout=10), server.log()
+            server.stop()
