@@ -1,0 +1,158 @@
+"""`openpptp serve`: prepare the host, serve, take everything back.
+
+Each step of the preparation registers its own undoing, so that a failure half-way leaves nothing half done.
+"""
+
+import asyncio
+import errno
+import re
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresses, summarize_address_range
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from openpptp.backends.pools import AddressPool
+from openpptp.backends.users import SecretsUsers
+from openpptp.daemon import log as logs
+from openpptp.daemon.config import Settings
+from openpptp.daemon.reference import ReferenceDataPath
+from openpptp.daemon.server import Server
+from openpptp.errors import SetupError
+from openpptp.net.firewall import TABLE, Firewall, plan
+from openpptp.net.forwarding import Forwarding
+from openpptp.net.gre import RawGrePort
+from openpptp.net.journal import Journal
+from openpptp.net.links import Links
+from openpptp.net.tun import Tun
+
+BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
+MPPE_OCTETS = 4  # RFC 3078 section 3: two octets of header and the inner protocol number
+QUEUE_PACKETS = 2000  # ours: TUN's own 500 overflow in bursts of many sessions
+
+
+def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; return the command's exit code.
+
+    ready is called once everything is in place. Raises SetupError when something is not.
+    """
+    logs.set_up(settings.log.level, settings.log.format)
+    asyncio.run(_serve(settings, structlog.get_logger(), ready))
+    return 0
+
+
+async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[[], None] | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    for warning in settings.warnings():
+        log.warning(warning)
+    async with AsyncExitStack() as undo:
+        users = SecretsUsers(settings.users.file, settings.server.name, log.warning)
+        pool = AddressPool(map(str, settings.network.pool), our_address=settings.network.our_address())
+        listener = listen(settings.server.listen, settings.server.port)
+        undo.callback(listener.close)
+        gre = RawGrePort(None if settings.server.listen.is_unspecified else settings.server.listen)
+        undo.callback(gre.close)
+        tun = await _prepare_host(settings, log, undo)
+        server = Server(settings, users, pool, log, partial(ReferenceDataPath, gre, tun, loop=loop))
+        undo.callback(server.close)
+        accepting = await loop.create_server(server.protocol, sock=listener, backlog=BACKLOG)
+        undo.push_async_callback(server.stop)
+        undo.callback(accepting.close)
+        log.info(
+            "serving",
+            listen=f"{settings.server.listen}:{settings.server.port}",
+            interface=tun.name,
+            pool=", ".join(map(str, settings.network.pool)),
+            users=str(settings.users.file),
+        )
+        if ready is not None:
+            ready()
+        await stop.wait()
+        log.info("stopping", sessions=len(server.sessions))
+    log.info("stopped; device, routes, forwarding and firewall are as they were before")
+
+
+def listen(address: IPv4Address, port: int) -> socket.socket:
+    """Return a socket bound to the control connection's port; raise SetupError in words."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((str(address), port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SetupError(
+                f"TCP port {port} is taken by another program; stop it "
+                f"(find it with: ss -ltnp sport = :{port}) or choose another server.port"
+            ) from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            sentence = f"{address} is not an address of this machine; correct server.listen"
+            raise SetupError(sentence, exit_code=2) from None
+        if error.errno in (errno.EACCES, errno.EPERM):
+            sentence = f"this user may not listen on TCP port {port}; run as root (sudo)"
+            raise SetupError(sentence, exit_code=3) from None
+        raise SetupError(f"cannot listen on {address} port {port}: {error.strerror}") from None
+    return listener
+
+
+async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: AsyncExitStack) -> Tun:
+    """Make the device with its address and routes, forwarding and firewall; each is undone by the stack."""
+    journal = Journal(settings.server.runtime_directory)
+    undo.callback(journal.close)
+    links = Links(journal)
+    undo.callback(links.close)
+    forwarding = Forwarding(journal)
+    firewall = Firewall(journal, table=firewall_table(settings.server.interface))
+    _take_back(log, "left by a server that was killed", links.undo, forwarding.undo, firewall.undo)
+    tun = Tun(settings.server.interface)
+    undo.callback(tun.close)
+    undo.callback(partial(_take_back, log, "left behind", links.undo, forwarding.undo, firewall.undo))
+    await links.later(
+        links.device_up,
+        tun.name,
+        address=IPv4Interface(settings.network.our_address()),
+        mtu=settings.ppp.mru - (MPPE_OCTETS if settings.encryption().enabled else 0),
+        queue_packets=QUEUE_PACKETS,
+        ipv6=settings.ppp.ipv6,
+    )
+    pools = pool_networks(settings)
+    for network in pools:
+        await links.later(links.add_route, network, tun.name, source=settings.network.our_address())
+    if settings.network.forward:
+        forwarding.enable()
+    if settings.network.nat or settings.network.mss_clamp:
+        transaction = plan(
+            device=tun.name,
+            pools=pools,
+            masquerade=settings.network.nat,
+            clamp=settings.network.mss_clamp,
+            table=firewall_table(tun.name),
+        )
+        firewall.apply(transaction)
+        for obstacle in firewall.obstacles(tun.name):
+            log.warning(obstacle)
+    return tun
+
+
+def firewall_table(interface: str) -> str:
+    """Return the name of our nftables table; it carries the interface's, so that two servers have one each."""
+    return f"{TABLE}_{re.sub('[^A-Za-z0-9]', '_', interface)}"
+
+
+def pool_networks(settings: Settings) -> list[IPv4Network]:
+    """Return the addresses clients may get as the fewest networks."""
+    ranges = [summarize_address_range(entry.first, entry.last) for entry in settings.network.leases()]
+    return list(collapse_addresses(network for networks in ranges for network in networks))
+
+
+def _take_back(log: FilteringBoundLogger, origin: str, *undoings: Callable[[], list[str]]) -> None:
+    for undoing in undoings:
+        for problem in undoing():
+            log.warning(problem, origin=origin)

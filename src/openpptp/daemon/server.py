@@ -1,0 +1,242 @@
+"""The server's policy: who is let in, with which address, and what is remembered of each session.
+
+It is given a data path and knows nothing of devices and rules; daemon/serve.py prepares those.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address
+
+from structlog.typing import FilteringBoundLogger
+
+from openpptp.backends.pools import AddressPool
+from openpptp.backends.users import SecretsUsers
+from openpptp.credentials import Accepted, Answer, NetworkGrant, Refused
+from openpptp.daemon.admission import Admission, AdmissionLimits, LoginGuard
+from openpptp.daemon.config import Settings
+from openpptp.daemon.driver import TunnelDriver
+from openpptp.datapath.seam import Counters, DataPath, Inside
+from openpptp.errors import EndReason
+from openpptp.tunnel import outputs as tell
+from openpptp.tunnel.call_ids import CallIds
+from openpptp.tunnel.settings import Side
+from openpptp.tunnel.tunnel import Tunnel
+
+OpenDataPath = Callable[..., DataPath]
+"Opens a data path that reports to frame_received and encryption_lost (datapath/seam.py), both given by keyword."
+
+STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
+
+
+@dataclass(slots=True)
+class SessionRecord:
+    """What is known of one logged-in session."""
+
+    user: str
+    address: IPv4Address
+    driver: TunnelDriver
+    accepted_at: float
+    up_at: float | None = None
+
+
+class Server:
+    """Owns every control connection, and answers what they ask."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        users: SecretsUsers,
+        pool: AddressPool,
+        log: FilteringBoundLogger,
+        open_data_path: OpenDataPath,
+    ) -> None:
+        """Prepare; nothing listens yet."""
+        self._users = users
+        self._pool = pool
+        self._log = log
+        self._data_path = open_data_path(frame_received=self._frame_received, encryption_lost=self._encryption_lost)
+        self._maximum_sessions = settings.limits.sessions
+        self._tunnel_settings = settings.tunnel()
+        self._our_address = settings.network.our_address()
+        self._dns, self._wins = settings.network.dns, settings.network.wins
+        self._admission = Admission(
+            AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source), os.urandom
+        )
+        self._guard = LoginGuard()
+        self._call_ids = CallIds(os.urandom)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[TunnelDriver] = set()
+        self._drivers: set[TunnelDriver] = set()
+        self._empty = asyncio.Event()
+        self._stopping = False
+        self.calls: dict[int, TunnelDriver] = {}
+        self.sessions: dict[int, SessionRecord] = {}
+
+    # The door
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one accepted connection."""
+        return _Door(self)
+
+    def enter(self, transport: asyncio.Transport) -> TunnelDriver | None:
+        """Start a driver on an accepted connection, or refuse it: it is closed without a word."""
+        peer = IPv4Address(transport.get_extra_info("peername")[0])
+        now = self._loop.time()
+        refusal = "this server is stopping" if self._stopping else None
+        if refusal is None and not self._guard.may_try(peer, now):
+            refusal = "too many failed log-ins from this address"
+        if refusal is None:
+            refusal = self._admission.enter(peer)
+        if refusal is not None:
+            self._log.warning("connection refused", peer=str(peer), why=refusal)
+            transport.abort()
+            return None
+        driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
+        self._drivers.add(driver)
+        self._waiting.add(driver)
+        driver.connection_made(transport)
+        return driver
+
+    def _make_tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
+        return Tunnel(
+            self._tunnel_settings, self._call_ids, os.urandom, side=Side.RESPONDER, local=int(local), peer=int(peer)
+        )
+
+    def _leave_door(self, driver: TunnelDriver) -> None:
+        """Count a driver out of those that have not logged in."""
+        if driver in self._waiting:
+            self._waiting.remove(driver)
+            self._admission.leave(driver.peer)
+
+    # The data path's callbacks
+
+    def _frame_received(self, call_id: int, frame: bytes) -> None:
+        driver = self.calls.get(call_id)
+        if driver is not None:
+            driver.frame_received(call_id, frame)
+
+    def _encryption_lost(self, call_id: int, gave_up: bool) -> None:
+        driver = self.calls.get(call_id)
+        if driver is not None:
+            driver.encryption_lost(call_id, gave_up)
+
+    # What drivers ask (driver.Owner)
+
+    def connected(self, driver: TunnelDriver, output: tell.Connected) -> None:
+        """Log who came."""
+        driver.log.info("control connection", host=output.peer_host_name, vendor=output.peer_vendor_name)
+
+    def check_credentials(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None:
+        """Look the user up, lease an address, answer."""
+        answer = self._judge(driver, output)
+        if isinstance(answer, Refused):
+            self._guard.failed(driver.peer, self._loop.time())
+            driver.log.warning("log-in refused", call=output.call_id, why=answer.detail)
+        driver.credentials_checked(output.call_id, answer)
+
+    def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
+        now = self._loop.time()
+        if not self._guard.may_try(driver.peer, now):
+            return Refused("too many failed log-ins from this address; the password was not looked at")
+        verdict = self._users.check(output.presented)
+        if isinstance(verdict, Refused):
+            return verdict
+        if len(self.sessions) >= self._maximum_sessions:
+            driver.log.warning("no room for another session", limit=self._maximum_sessions)
+            return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
+        self._forget(output.call_id)
+        address = self._pool.lease(verdict.user, allowed=verdict.allowed_address, wanted=verdict.fixed_address)
+        if address is None:
+            driver.log.warning("no free address for this user", user=verdict.user)
+            return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
+        self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver, now)
+        self._leave_door(driver)
+        grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
+        return Accepted(verdict.user, grant, verdict.authenticator_response, verdict.keys)
+
+    def _forget(self, call_id: int) -> SessionRecord | None:
+        """Give back what a session was given."""
+        record = self.sessions.pop(call_id, None)
+        if record is not None:
+            self._pool.release(record.address)
+        return record
+
+    def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
+        """Let data flow, from the leased address only."""
+        record = self.sessions[output.call_id]
+        self._data_path.interface_up(
+            output.call_id,
+            Inside(
+                mtu=output.mtu,
+                allowed_ipv4=(record.address,),
+                encryption_required=output.encryption_required,
+                compress_address_control=output.compress_address_control,
+                compress_protocol=output.compress_protocol,
+                peer_identifier=output.peer_identifier,
+            ),
+        )
+        record.up_at = self._loop.time()
+        driver.log.info("session up", call=output.call_id, user=record.user, address=str(record.address))
+
+    def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
+        """Nothing of ours hangs on a session's interface but the data path."""
+
+    def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
+        """Take the address back and write the last line."""
+        record = self._forget(output.call_id)
+        user = output.user if record is None else record.user
+        seconds = 0.0 if record is None or record.up_at is None else self._loop.time() - record.up_at
+        driver.log.info(
+            "session ended",
+            call=output.call_id,
+            user=user,
+            reason=output.reason.value.label,
+            detail=output.detail,
+            seconds=round(seconds, 1),
+            octets_in=counters.octets_in,
+            octets_out=counters.octets_out,
+        )
+
+    def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
+        """Forget the connection."""
+        self._leave_door(driver)
+        self._drivers.discard(driver)
+        driver.log.debug("control connection ended", reason=output.reason.value.label, detail=output.detail)
+        if self._stopping and not self._drivers:
+            self._empty.set()
+
+    # The end
+
+    def close(self) -> None:
+        """Close the data path."""
+        self._data_path.close()
+
+    async def stop(self) -> None:
+        """Take leave of every peer, at most STOP_TIMEOUT seconds; then drop the rest."""
+        self._stopping = True
+        if not self._drivers:
+            return
+        for driver in list(self._drivers):
+            driver.stop(EndReason.SHUTDOWN)
+        if self._drivers:
+            try:
+                await asyncio.wait_for(self._empty.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                for driver in list(self._drivers):
+                    driver.abort()
+
+
+class _Door(asyncio.Protocol):
+    """Stands at the listener until the connection's own driver takes over; a refused one costs nothing more."""
+
+    def __init__(self, server: Server) -> None:
+        self._enter = partial(server.enter)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        driver = self._enter(transport)
+        if driver is not None:
+            transport.set_protocol(driver)
