@@ -48,5 +48,7 @@ class LinkSettings:
     "Our own address when it does not come with the grant. None on a client: ask the peer for one."
     request_dns: bool = False
     "Client: ask the peer for DNS servers (RFC 1877)."
+    request_wins: bool = False
+    "Client: ask the peer for NBNS servers (RFC 1877); most servers have none, and the refusal costs a round trip."
     ipv6: bool = False
     "Negotiate IPv6CP; otherwise it is Protocol-Rejected."
