@@ -92,8 +92,9 @@ class TunnelDriver(asyncio.Protocol):
         """Feed the machine."""
         self.run(self.tunnel.receive, data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a reset is as normal an end as a FIN
+    def connection_lost(self, exc: Exception | None) -> None:
         """Tell the machine, which then ends its sessions."""
+        # A reset is as normal an end as a FIN: pptp-linux closes in the instant it hangs up (Q-13).
         self._transport = None
         self.run(self.tunnel.stream_closed)
 
