@@ -1,0 +1,3 @@
+"""Namespaces for the tests of this folder."""
+
+from tests.netns.fixtures import *  # noqa: F403
