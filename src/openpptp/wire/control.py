@@ -39,8 +39,8 @@ from openpptp.wire.control_messages import (
     StopControlConnectionReply,
     StopControlConnectionRequest,
     WanErrorNotify,
-    escape,
 )
+from openpptp.wire.notation_text import escape
 
 __all__ = [
     "MESSAGES",

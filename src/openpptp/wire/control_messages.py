@@ -28,17 +28,13 @@ from openpptp.wire.control_codes import (
     StopResult,
     name_of,
 )
+from openpptp.wire.notation_text import escape
 
 HEADER = Struct("!HHIHH")  # Length, PPTP Message Type, Magic Cookie, Control Message Type, Reserved0
 NUMBER_SIZE = 64  # RFC 2637 sections 2.7 and 2.9: octets for a phone number or subaddress
 
 _ALWAYS_SHOWN = frozenset({"call_id", "peer_call_id", "identifier", "result_code", "reason"})
 _IN_HEXADECIMAL = frozenset({"call_id", "peer_call_id", "protocol_version", "identifier", "send_accm", "receive_accm"})
-
-
-def escape(text: str) -> str:
-    """Return text with everything outside printable ASCII, and the quote, escaped: safe for any log."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\x{ord(c):02x}" for c in text)
 
 
 class Message:

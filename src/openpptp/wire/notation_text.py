@@ -1,4 +1,4 @@
-"""The two ways pppd writes octets: as hexadecimal and as a quoted string."""
+"""How octets of a peer become text that is safe in a log: hexadecimal, and quoted strings as pppd writes them."""
 
 HEX_LIMIT = 32  # octets pppd shows of what it does not understand
 TEXT_LIMIT = 256  # ours: a peer's text may fill a packet, a log line should not
@@ -24,3 +24,8 @@ def quote(text: bytes) -> str:
 def number(octets: bytes) -> int:
     """Return octets as one unsigned number, most significant first."""
     return int.from_bytes(octets, "big")
+
+
+def escape(text: str) -> str:
+    """Return text with everything outside printable ASCII, and the quote, escaped: safe for any log."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else f"\\x{ord(c):02x}" for c in text)

@@ -7,7 +7,7 @@ from struct import Struct
 from typing import Self
 
 from openpptp.errors import BadMessage, Misuse
-from openpptp.wire.control_messages import escape
+from openpptp.wire.notation_text import escape
 
 DISCOVERY_ETHERTYPE = 0x8863
 SESSION_ETHERTYPE = 0x8864
