@@ -33,7 +33,6 @@ SANITY_LIMIT = 1600
 RESET_INTERVAL = 0.3  # ours: seconds between two requests for a reset
 MAX_RESETS = 100  # ours: more requests than this end the session
 GOOD_STRETCH = 32  # ours: good packets that make up for one request
-FLUSH_ROOM = 1024  # ours: how far a flushed packet's count may be ahead of the sequence numbers; see Encryptor.flush
 KEYS_TRIED = 8  # ours: keys tried for one flushed packet
 HOPELESS_PACKETS = 100  # ours: this many that do not decrypt, and none that does for HOPELESS_TIME, is the end
 HOPELESS_TIME = 60.0
@@ -249,7 +248,8 @@ class StatefulDecryptor:
             return None, Signal.GIVE_UP if self._sanity > SANITY_LIMIT else Signal.NONE
         if word & FLUSHED:
             room = 0 if self._sequence is None or far else serial_distance(sequence, self._sequence)
-            if room > 0 and (count - self._expected) % COUNTS > room + FLUSH_ROOM:
+            flushes = self._unanswered + 2  # each may have gone on by 255, see Encryptor.flush
+            if room > 0 and (count - self._expected) % COUNTS > room + flushes * (FLAG + 1):
                 return None, Signal.NONE  # an old packet sent again
             datagram = self._restart(count, information[HEADER:])
             if datagram is None:
