@@ -51,6 +51,11 @@ class EncryptionDown(Output):
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptionDeclined(Output):
+    """CCP came to its end without MPPE where that is allowed: data goes in clear, nothing is worth waiting for."""
+
+
+@dataclass(frozen=True, slots=True)
 class EncryptionFlush(Output):
     """The peer sent a CCP Reset-Request: the next packet out must be flushed (RFC 3078 section 8.2)."""
 

@@ -2,11 +2,11 @@
 
 from collections import deque
 
-from openpptp.credentials import Answer
+from openpptp.credentials import Answer, AuthMethod
 from openpptp.errors import EndReason
 from openpptp.machine import Deadline, Note, Output, earliest
 from openpptp.ppp import outputs as ppp
-from openpptp.ppp.link import Link
+from openpptp.ppp.link import Link, Phase
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call import Call, CallCleared, CallConnected, CallOffered, State
@@ -17,6 +17,7 @@ EARLY_FRAMES = 8  # ours: frames kept that overtook the message which connects t
 EARLY_SECONDS = 1.0
 ENCRYPTION_GRACE = 3.0  # ours: seconds optional encryption may take after IPCP; CCP repeats after 1, 2, 3 seconds
 NETWORK_GRACE = 0.3  # ours: seconds the second of IPCP and IPv6CP may take before the first goes up alone
+MAKES_KEYS = frozenset({AuthMethod.MSCHAP_V1, AuthMethod.MSCHAP_V2})  # RFC 3079: without keys CCP is not even tried
 MPPE_OVERHEAD = 4  # octets: RFC 3078 section 3 header, and the protocol number inside
 
 
@@ -45,7 +46,8 @@ class Session:
         self._ipv6: ppp.Ipv6Up | None = None
         self._network_since: float | None = None
         self._encrypted = False
-        self._encryption_decided = False
+        self._encryption_possible = False
+        "Whether there are keys, and CCP has not come to an end."
 
     # What the tunnel and the status look at
 
@@ -72,14 +74,12 @@ class Session:
             return None
         if self.call.state is not State.ESTABLISHED:
             return self.call.deadline.reason if self.call.deadline is not None else None
-        if self._opened is None:
-            what = "LCP"
-        elif self.user is None and (self._link_settings.authenticate_peer or self._ipv4 is None):
-            what = "authentication"
+        if self._settle_by is not None:
+            return self._settle_by.reason
+        if self._link.phase is not Phase.NETWORK:
+            what = _PHASES[self._link.phase]
         elif self._link_settings.encryption.required and not self._encrypted:
             what = "encryption (CCP)"
-        elif self._settle_by is not None:
-            return self._settle_by.reason
         else:
             what = "addresses (IPCP)"
         return f"{what}: {self._link.deadline.reason}" if self._link.deadline is not None else what
@@ -206,11 +206,12 @@ class Session:
                 self._encrypted = True
                 return [tell.EncryptionUp(self.call_id, send, receive), *self._settle(now)]
             case ppp.EncryptionDown():
-                self._encrypted = False
-                self._encryption_decided = True
+                self._encrypted = self._encryption_possible = False
                 return [*self._settle(now), tell.EncryptionDown(self.call_id)]
             case ppp.LinkEnded(reason, detail):
                 self._link_over = True
+                if reason is EndReason.PEER_SILENT and self._gre_by is not None:
+                    return self._end(EndReason.GRE_BLOCKED, "", now)
                 return self._end(reason, detail, now)
             case Note(text, level):
                 return [Note(f"call {self.call_id}: {text}", level)]
@@ -221,11 +222,15 @@ class Session:
         match output:
             case ppp.LinkOpened():
                 self._opened = output
-                self._encryption_decided = False
-            case ppp.PeerAuthenticated(user):
+                self._encryption_possible = False
+            case ppp.PeerAuthenticated(user, method):
                 self.user = user
-            case ppp.WeAuthenticated():
+                self._encryption_possible |= method in MAKES_KEYS
+            case ppp.WeAuthenticated(method):
                 self.user = self.user or self._link_settings.our_name
+                self._encryption_possible |= method in MAKES_KEYS
+            case ppp.EncryptionDeclined():
+                self._encryption_possible = False
             case ppp.Ipv4Up():
                 self._ipv4 = output
             case ppp.Ipv4Down():
@@ -277,7 +282,7 @@ class Session:
         """
         policy, settings = self._link_settings.encryption, self._link_settings
         waiting: list[Deadline] = []
-        if policy.enabled and not self._encrypted and not self._encryption_decided:
+        if policy.enabled and self._encryption_possible and not self._encrypted:
             waiting.append(Deadline(since + ENCRYPTION_GRACE, "optional encryption (CCP)"))
         if settings.ipv4 and settings.ipv6 and (self._ipv4 is None or self._ipv6 is None):
             waiting.append(Deadline(since + NETWORK_GRACE, "the other network protocol"))
@@ -318,6 +323,7 @@ class Session:
         if self.call.state is State.ESTABLISHED and not self._link_over:
             farewell = self._link.close(reason, now)
             result += [tell.SendFrame(self.call_id, o.frame) for o in farewell if isinstance(o, ppp.SendFrame)]
+        reason, detail = self._told_by_link(reason, detail or reason.value.sentence, now)
         result += self.call.hang_up(reason, now)
         if self.interface is not None:
             self.interface = None
@@ -325,8 +331,27 @@ class Session:
         if self._path_open:
             self._path_open = False
             result.append(tell.ClosePath(self.call_id))
-        result.append(tell.SessionEnded(self.call_id, self.user, reason, detail or reason.value.sentence))
+        result.append(tell.SessionEnded(self.call_id, self.user, reason, detail))
         return result
+
+    def _told_by_link(self, reason: EndReason, detail: str, now: float) -> tuple[EndReason, str]:
+        """Return why the link was ending already, since that came first; else what is given.
+
+        A peer whose password was refused clears the call before it acknowledges our Terminate-Request.
+        """
+        ours = {ppp.LinkEnded(r, r.value.sentence) for r in (reason, EndReason.CONNECTION_LOST)}
+        for output in self._link.lower_down(now):
+            if isinstance(output, ppp.LinkEnded) and output not in ours:
+                return output.reason, output.detail
+        return reason, detail
+
+
+_PHASES = {
+    Phase.DEAD: "the link",
+    Phase.ESTABLISH: "LCP",
+    Phase.AUTHENTICATE: "authentication",
+    Phase.TERMINATE: "the end of the link",
+}
 
 
 def _due(deadline: Deadline | None, now: float) -> bool:
