@@ -14,6 +14,7 @@ import hashlib
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import IPv4Address
 from itertools import count
 from random import Random as PseudoRandom
@@ -35,7 +36,15 @@ from openpptp.credentials import (
 )
 from openpptp.machine import Note, Output
 from openpptp.ppp.link import Link
-from openpptp.ppp.outputs import CheckCredentials, EncryptionUp, Ipv4Up, LinkEnded, SendFrame
+from openpptp.ppp.outputs import (
+    CheckCredentials,
+    EncryptionDown,
+    EncryptionUp,
+    Ipv4Down,
+    Ipv4Up,
+    LinkEnded,
+    SendFrame,
+)
 from openpptp.ppp.settings import LinkSettings
 from openpptp.wire.notation import describe_frame
 
@@ -45,7 +54,7 @@ GRANT = NetworkGrant(
     IPv4Address("10.9.0.1"), IPv4Address("10.9.0.2"), dns=(IPv4Address("10.9.0.53"), IPv4Address("10.9.0.54"))
 )
 Carrier = Callable[[int], tuple[float, ...]]
-O = TypeVar("O", bound=Output)
+Kind = TypeVar("Kind", bound=Output)
 
 
 def server(**changes: object) -> LinkSettings:
@@ -98,22 +107,27 @@ class End:
     link: Link
     outputs: list[Output] = field(default_factory=list)
 
-    def all(self, kind: type[O]) -> list[O]:
+    def all(self, kind: type[Kind]) -> list[Kind]:
         """Return every output of a kind."""
         return [output for output in self.outputs if isinstance(output, kind)]
 
-    def only(self, kind: type[O]) -> O:
+    def only(self, kind: type[Kind]) -> Kind:
         """Return the one output of a kind."""
         (output,) = self.all(kind)
         return output
 
-    def last(self, kind: type[O]) -> O:
+    def last(self, kind: type[Kind]) -> Kind:
         """Return the latest output of a kind."""
         return self.all(kind)[-1]
 
-    def has(self, kind: type[O]) -> bool:
+    def has(self, kind: type[Kind]) -> bool:
         """Tell whether an output of a kind has come."""
         return any(isinstance(output, kind) for output in self.outputs)
+
+    def up(self, kind: type[Output], down: type[Output]) -> bool:
+        """Tell whether the latest of two opposite outputs is the first."""
+        told = [type(output) for output in self.outputs if isinstance(output, kind | down)]
+        return bool(told) and told[-1] is kind
 
     @property
     def sent(self) -> list[str]:
@@ -170,12 +184,12 @@ class Pair:
             if isinstance(output, SendFrame):
                 self.trace.append(f"{self.now:8.3f} {name:13} {describe_frame(output.frame)}")
                 for delay in self._carrier(self.carried):
-                    self.at(self.now + delay, lambda f=output.frame, e=self.other(end): self.arrive(e, f))
+                    self.at(self.now + delay, partial(self.arrive, self.other(end), output.frame))
                 self.carried += 1
             else:
                 self.trace.append(f"{self.now:8.3f} {name:13} {output.text if isinstance(output, Note) else output}")
             if isinstance(output, CheckCredentials):
-                answer = check(output.presented, self._grant)
+                answer = check(output.presented, self._grant if end is self.authenticator else None)
                 self.at(self.now + self._answer_delay, lambda a=answer: self._answered(end, a))
 
     def arrive(self, end: End, frame: bytes) -> None:
@@ -187,7 +201,7 @@ class Pair:
 
     def both_open(self) -> bool:
         """Tell whether both ends may pass data, encrypted where they said so."""
-        return all(end.has(Ipv4Up) and end.has(EncryptionUp) for end in self.ends)
+        return all(end.up(Ipv4Up, Ipv4Down) and end.up(EncryptionUp, EncryptionDown) for end in self.ends)
 
     def both_over(self) -> bool:
         """Tell whether both ends have ended."""

@@ -8,7 +8,7 @@ from openpptp.ppp.auth.machine import AuthenticationMachine
 from openpptp.ppp.auth.outputs import PeerProved, WeProved
 from openpptp.ppp.auth.registry import authenticator, peer
 from openpptp.ppp.outputs import PeerAuthenticated, WeAuthenticated
-from openpptp.ppp.settings import LinkSettings
+from openpptp.ppp.settings import Caller, LinkSettings
 from openpptp.wire.ppp import Packet, Protocol
 
 PROTOCOLS = frozenset({Protocol.PAP, Protocol.CHAP, Protocol.EAP})
@@ -25,8 +25,9 @@ class Authentication:
     ) -> None:
         self.accepted: Accepted | None = None
         "What the backend granted the peer."
-        self.keys: MppeStartKeys | None = None
-        "Start keys of the first authentication that succeeded; later ones change nothing (RFC 3079 section 3)."
+        self._their_keys: MppeStartKeys | None = None
+        self._our_keys: MppeStartKeys | None = None
+        self._caller = settings.caller
         self._theirs: AuthenticationMachine | None = None
         self._ours: AuthenticationMachine | None = None
         if of_peer is not None:
@@ -49,6 +50,18 @@ class Authentication:
     def done(self) -> bool:
         """Whether every direction that was agreed on has succeeded."""
         return self._peer_proved and self._we_proved
+
+    @property
+    def keys(self) -> MppeStartKeys | None:
+        """Start keys of the first success of each direction, the caller's before the other's (RFC 3079 section 3)."""
+        if self._caller is Caller.WE:
+            return self._our_keys or self._their_keys
+        return self._their_keys or self._our_keys
+
+    @property
+    def proves_us(self) -> bool:
+        """Whether we prove ourselves to the peer, as who dials in does."""
+        return self._ours is not None
 
     @property
     def methods(self) -> tuple[AuthMethod, ...]:
@@ -92,11 +105,11 @@ class Authentication:
                 case PeerProved(accepted) if not self._peer_proved:
                     self._peer_proved = True
                     self.accepted = accepted
-                    self.keys = self.keys or accepted.keys
+                    self._their_keys = accepted.keys
                     translated.append(PeerAuthenticated(accepted.user, machine.method))
                 case WeProved(keys) if not self._we_proved:
                     self._we_proved = True
-                    self.keys = self.keys or keys
+                    self._our_keys = keys
                     translated.append(WeAuthenticated(machine.method))
                 case PeerProved() | WeProved():
                     translated.append(Note("authentication repeated; keys and addresses stay", Level.DEBUG))

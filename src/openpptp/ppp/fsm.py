@@ -222,6 +222,7 @@ class Automaton:
         self._timer = timer
         self._restart_counter = 0
         self._repetitions = 0
+        self._sent_at = 0.0
         self._identifier = 0
         self._request: Packet | None = None
         self._received = Packet(0, 0)
@@ -336,7 +337,19 @@ class Automaton:
         self._answer, notes = self._negotiation.judge(packet)
         self._answered = packet
         acked = self._answer.code == Code.CONFIGURE_ACK
-        return [*notes, *self.fire(Event.RCR_PLUS if acked else Event.RCR_MINUS, now)]
+        outputs = self.fire(Event.RCR_PLUS if acked else Event.RCR_MINUS, now)
+        return [*notes, *outputs, *self._peer_woke(now)]
+
+    def _peer_woke(self, now: float) -> list[Output]:
+        """Start the back-off over at the peer's first request: what we sent before, it may not have been there to hear.
+
+        Windows is not listening when the first request of a prompt server arrives, and pays with the whole timer.
+        """
+        if self._requests_received != 1 or self._repetitions == 0 or self.deadline is None:
+            return []
+        self._repetitions = 0
+        self._arm(max(0.0, self._sent_at + self._timer.first - now), now)
+        return self.tick(now)
 
     def _receive_answer(self, packet: Packet, now: float) -> list[Output]:
         event = Event.RCA if packet.code == Code.CONFIGURE_ACK else Event.RCN
@@ -413,6 +426,7 @@ class Automaton:
         self._restart_counter -= 1
         self.put_off = False
         self._arm(min(self._timer.first * 2**self._repetitions, self._timer.longest), now)
+        self._sent_at = now
         return [Send(self._request)]
 
     def sca(self, now: float) -> list[Output]:

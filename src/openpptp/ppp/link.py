@@ -215,7 +215,8 @@ class Link:
     def _start_network(self, now: float) -> list[Output]:
         proved = self._authentication
         assert proved is not None
-        if proved.accepted is not None and proved.accepted.network is None and self._settings.ipv4:
+        unaddressed = proved.accepted is not None and proved.accepted.network is None and not proved.proves_us
+        if unaddressed and self._settings.ipv4:
             raise PeerViolation(EndReason.NO_ADDRESS, "no address is free for the peer")
         policy = self._settings.encryption
         if policy.enabled and policy.required and proved.keys is None:

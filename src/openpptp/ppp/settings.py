@@ -1,9 +1,17 @@
 """What one end of a PPP link is told before it starts."""
 
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import IPv4Address
 
 from openpptp.credentials import AuthMethod
+
+
+class Caller(Enum):
+    """Who placed the call the link runs on."""
+
+    PEER = "peer"
+    WE = "we"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class LinkSettings:
 
     authenticate_peer: tuple[AuthMethod, ...] = ()
     "Authenticator: what the peer must use, most wanted first. Empty: the peer is not asked."
+    caller: Caller = Caller.PEER
+    "When both ends prove themselves, the caller's credentials make the MPPE keys (RFC 3079 section 3)."
     our_name: str = "openpptp"
     "Authenticator: the name in our Challenges. Peer: the user name we present."
     our_password: str | None = None
