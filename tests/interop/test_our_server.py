@@ -33,7 +33,7 @@ class PptpLinuxTests:
                 listener.wait(10)
                 assert_undamaged((tmp_path / "listen.log").read_text(), said)
                 session.hang_up()
-                assert eventually(lambda: "the peer ended the session" in server.log(), timeout=10)
+                assert eventually(lambda: "reason=peer-request" in server.log(), timeout=10)
                 server.stop()
             assert guest.processes("pppd", "pptp") == []
         assert capture.faults_of(HOST) == []
