@@ -51,7 +51,9 @@ class Namespace:
         self.name = f"{PREFIX}{os.getpid()}-{next(_numbers)}-{label}"
         self._processes: list[subprocess.Popen] = []
         _ip("netns", "add", self.name)
+        # A new namespace copies these from the first one.
         self.sysctl("net/ipv6/conf/default/disable_ipv6", "1")
+        self.sysctl("net/ipv4/ip_forward", "0")
         self.ip("link set lo up")
 
     def ip(self, command: str) -> None:

@@ -231,7 +231,7 @@ class Links(NetlinkThread):
         if entry["gateway"] is None:
             settings["scope"] = "link"
         network = "default" if entry["network"] == "0.0.0.0/0" else entry["network"]
-        self.netlink.route(verb, dst=network, oif=entry["index"], proto=OUR_PROTOCOL, **settings)
+        self.netlink.route(verb, family=AF_INET, dst=network, oif=entry["index"], proto=OUR_PROTOCOL, **settings)
 
     def _has_address(self, entry: Entry) -> bool:
         return any(

@@ -1,0 +1,114 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.net.packets import ENVIRONMENT
+
+from openpptp.errors import SetupError
+from openpptp.net.journal import Journal
+
+
+class JournalTests:
+    """What we changed and must take back."""
+
+    def test_changes_are_undone_in_reverse_order(self):
+        journal = Journal()
+        for name in "abc":
+            journal.remember("route", name=name)
+        journal.remember("address", name="d")
+        assert [entry["name"] for entry in journal.entries("route")] == ["c", "b", "a"]
+        assert [entry["name"] for entry in journal.entries("route", "address")] == ["d", "c", "b", "a"]
+
+    def test_what_is_undone_is_forgotten(self):
+        journal = Journal()
+        entry = journal.remember("route", name="a")
+        journal.forget(entry)
+        journal.forget(entry)
+        assert journal.entries("route") == []
+
+    def test_b145_the_next_process_reads_what_the_last_one_left(self, tmp_path):
+        journal = Journal(tmp_path / "run" / "openpptp")
+        journal.remember("route", name="a")
+        journal.forget(journal.remember("route", name="b"))
+        journal.close()
+        assert Journal(tmp_path / "run" / "openpptp").entries("route") == [{"kind": "route", "name": "a"}]
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "{", "[]", "null", '{"world": 1}', '{"entries": []}', '{"world": "WORLD", "entries": [1]}', "\udc80"],
+    )
+    def test_b145_a_damaged_file_counts_as_none(self, tmp_path, text):
+        first = Journal(tmp_path)
+        first.remember("route", name="a")
+        first.close()
+        path = tmp_path / "undo.json"
+        world = json.loads(path.read_text())["world"]
+        path.write_bytes(text.replace("WORLD", world).encode("utf-8", "surrogateescape"))
+        second = Journal(tmp_path)
+        assert second.entries("route") == []
+        second.close()
+
+    def test_what_was_left_before_a_reboot_or_in_another_namespace_is_not_touched(self, tmp_path, monkeypatch):
+        first = Journal(tmp_path)
+        first.remember("route", name="a")
+        first.close()
+        monkeypatch.setattr("openpptp.net.journal._world", lambda: "another")
+        second = Journal(tmp_path)
+        assert second.entries("route") == []
+        second.close()
+
+
+class LockTests:
+    """A directory belongs to one running process at a time."""
+
+    def test_b146_the_second_is_refused_and_the_first_not_disturbed(self, tmp_path):
+        first = Journal(tmp_path)
+        first.remember("route", name="a")
+        with pytest.raises(SetupError, match=rf"process {os.getpid()}\) already runs"):
+            Journal(tmp_path)
+        assert first.entries("route") != []
+        first.close()
+        Journal(tmp_path).close()
+
+    def test_b145_a_killed_process_holds_nothing(self, tmp_path):
+        script = (
+            "import os, sys\nfrom pathlib import Path\nfrom openpptp.net.journal import Journal\n"
+            "journal = Journal(Path(sys.argv[1]))\njournal.remember('route', name='a')\nos.kill(os.getpid(), 9)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script, tmp_path], env=ENVIRONMENT, check=False)
+        assert done.returncode == -9
+        journal = Journal(tmp_path)
+        assert [entry["name"] for entry in journal.entries("route")] == ["a"]
+        journal.close()
+
+
+class SetupTests:
+    """A directory that cannot be used."""
+
+    def test_a_directory_that_cannot_be_made(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(SetupError, match="cannot use the runtime directory"):
+            Journal(tmp_path / "file" / "run")
+
+    def test_no_privilege(self, tmp_path, monkeypatch):
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(SetupError, match="run as root") as caught:
+            Journal(tmp_path / "run")
+        assert caught.value.exit_code == 3
+
+    def test_b143_a_full_disk_stops_the_change_before_it_is_made(self, tmp_path, monkeypatch):
+        journal = Journal(tmp_path)
+
+        def refuse(*_, **__):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_text", refuse)
+        with pytest.raises(SetupError, match="No space left"):
+            journal.remember("route", name="a")
+        journal.close()
