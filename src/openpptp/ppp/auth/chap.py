@@ -201,7 +201,8 @@ class ChapPeer:
         if not self._attempts:
             return self._fail(EndReason.PEER_SILENT, f"the server agreed to {self.method.value} but sent no Challenge")
         if self._sent < MAX_TRANSMISSIONS:
-            return self._respond(self._attempts[-1], now)
+            # Newest first, but in turn: reordering may have made an outdated Challenge the last to arrive.
+            return self._respond(self._attempts[-1 - (self._sent - 1) % len(self._attempts)], now)
         return self._fail(EndReason.PEER_SILENT, f"the server did not answer our {self.method.value} Response")
 
     def issued_challenge(self, challenge: bytes) -> bool:

@@ -63,12 +63,6 @@ def ignored(what: str) -> list[Output]:
     return [Note(f"ignored: {what}", Level.DEBUG)]
 
 
-def printable(octets: bytes) -> str:
-    """Return a peer's name for a person: UTF-8 where it is, control characters escaped, cut to 64 characters."""
-    text = octets.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:64])
-
-
 def printable_text(text: str) -> str:
     """Return a peer's message for a person: control characters escaped, cut to 200 characters."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:200]).strip()
