@@ -31,6 +31,8 @@ def describe_pap(code: int, data: bytes, *, secrets: bool) -> str:
         password = quote(request.password) if secrets else "<hidden>"
         used = 2 + len(request.peer_id) + len(request.password)
         return f" user={quote(request.peer_id)} password={password}{_hidden_tail(data[used:], secrets=secrets)}"
+    if code not in (PapCode.AUTHENTICATE_ACK, PapCode.AUTHENTICATE_NAK):
+        return _hidden_tail(data, secrets=secrets)
     if data and data[0] < len(data):
         return f" {quote(data[1 : 1 + data[0]])}{tail(data[1 + data[0] :])}"
     return tail(data)
@@ -63,7 +65,7 @@ def describe_eap(code: int, data: bytes, *, secrets: bool) -> str:
     if kind == 3 and rest:
         names = ", ".join(EAP_TYPES.get(wanted, f"0x{wanted:x}") for wanted in rest[:8])
         return f"{shown} <Suggested-type {names}>"
-    if kind == 4 and rest and rest[0] < len(rest):
+    if kind == 4 and rest and 0 < rest[0] < len(rest):
         value, name = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
         return f"{shown} <Value{' hidden' if hidden else tail(value)}> <Name {quote(name)}>"
     if kind == 26 and len(rest) >= 4:
@@ -74,7 +76,7 @@ def describe_eap(code: int, data: bytes, *, secrets: bool) -> str:
 def _describe_eap_mschap(data: bytes, *, hidden: bool) -> str:
     opcode, rest = data[0], data[4:]
     shown = f" {CHAP_CODES.get(opcode, f'opcode=0x{opcode:x}')} msid={data[1]} mslen={number(data[2:4])}"
-    if opcode in (1, 2) and rest and rest[0] < len(rest):
+    if opcode in (1, 2) and rest and 0 < rest[0] < len(rest):
         value, name = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
         return f"{shown} <{'hidden' if hidden else value.hex()}>, <Name {quote(name)}>"
     if opcode in (3, 4):
