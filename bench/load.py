@@ -1,0 +1,141 @@
+"""A load generator: many voluntary tunnels to one server from one process, without a TUN device.
+
+Run in the namespace of the clients: `python -m bench.load SERVER --sessions 1000 --at-once 32`. Prints JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from ipaddress import IPv4Address
+
+import structlog
+
+from openpptp.credentials import AuthMethod
+from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.reference import ReferenceDataPath
+from openpptp.datapath.seam import Counters
+from openpptp.errors import EndReason
+from openpptp.net.gre import RawGrePort
+from openpptp.ppp.settings import LinkSettings
+from openpptp.tunnel import outputs as tell
+from openpptp.tunnel.call_ids import CallIds
+from openpptp.tunnel.settings import CallKind, Side, TunnelSettings
+from openpptp.tunnel.tunnel import Tunnel
+
+
+class LoadClients:
+    """Owns all tunnels of the generator and counts what becomes of them."""
+
+    def __init__(self, server: str, user: str, password: str) -> None:
+        self._server = server
+        self._link = LinkSettings(our_name=user, our_password=password, answer_with=(AuthMethod.MSCHAP_V2,))
+        self._settings = TunnelSettings(link=self._link, accepts=frozenset())
+        self._loop = asyncio.get_running_loop()
+        self._gre = RawGrePort()
+        self._calls: dict[int, TunnelDriver] = {}
+        self._call_ids = CallIds(os.urandom)
+        self._up: dict[TunnelDriver, asyncio.Future[bool]] = {}
+        self._data_path = ReferenceDataPath(
+            self._gre,
+            None,
+            frame_received=lambda call_id, frame: self._calls[call_id].frame_received(call_id, frame),
+            encryption_lost=lambda call_id, gave_up: self._calls[call_id].encryption_lost(call_id, gave_up),
+            loop=self._loop,
+        )
+        self._log = structlog.get_logger()
+        self.drivers: list[TunnelDriver] = []
+        self.failures: list[str] = []
+
+    async def one(self) -> bool:
+        """Bring one session up; return whether it came."""
+        _, driver = await self._loop.create_connection(self._driver, self._server, 1723)
+        up = self._up[driver] = self._loop.create_future()
+        driver.run(driver.tunnel.place_call, CallKind.OUTGOING, self._link)
+        return await up
+
+    async def many(self, count: int, at_once: int) -> int:
+        """Bring count sessions up, at_once at a time; return how many came."""
+        queue = iter(range(count))
+
+        async def worker() -> int:
+            return sum([await self.one() for _ in queue])
+
+        return sum(await asyncio.gather(*(worker() for _ in range(at_once))))
+
+    async def hang_up(self) -> None:
+        """End every session in good order."""
+        for driver in list(self.drivers):
+            driver.stop(EndReason.USER_REQUEST)
+        while self.drivers:
+            await asyncio.sleep(0.05)
+
+    def _driver(self) -> TunnelDriver:
+        driver = TunnelDriver(self._tunnel, self._data_path, self._calls, self, self._log)
+        self.drivers.append(driver)
+        return driver
+
+    def _tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
+        return Tunnel(self._settings, self._call_ids, os.urandom, side=Side.INITIATOR, local=int(local), peer=int(peer))
+
+    # driver.Owner
+
+    def connected(self, driver: TunnelDriver, output: tell.Connected) -> None: ...
+
+    def check_credentials(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None: ...
+
+    def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
+        up = self._up.pop(driver)
+        up.set_result(True)
+
+    def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None: ...
+
+    def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
+        if driver in self._up:
+            self.failures.append(output.detail)
+            driver.stop(EndReason.USER_REQUEST)
+
+    def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
+        self.drivers.remove(driver)
+        up = self._up.pop(driver, None)
+        if up is not None:
+            self.failures.append(output.detail)
+            up.set_result(False)
+
+
+async def generate(server: str, user: str, password: str, sessions: int, at_once: int) -> None:
+    """Bring the sessions up, print what it took, hold them until standard input ends, hang up."""
+    clients = LoadClients(server, user, password)
+    began, busy = time.monotonic(), time.process_time()
+    up = await clients.many(sessions, at_once)
+    seconds = time.monotonic() - began
+    report = {
+        "sessions": sessions,
+        "up": up,
+        "seconds": seconds,
+        "own_processor_seconds": time.process_time() - busy,
+        "failures": sorted(set(clients.failures)),
+    }
+    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.flush()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await clients.hang_up()
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("server")
+    parser.add_argument("--user", default="bench")
+    parser.add_argument("--password", default="bench")
+    parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--at-once", type=int, default=32)
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    asyncio.run(generate(given.server, given.user, given.password, given.sessions, given.at_once))
+
+
+if __name__ == "__main__":
+    main()
