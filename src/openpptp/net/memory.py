@@ -45,7 +45,7 @@ class WireCounters:
     "Sent to an address at which no port is."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Held:
     """A packet that others overtake."""
 
@@ -166,15 +166,17 @@ class Wire:
             self._arrive(datagram)
 
     def _release_overtaken(self, overtaker: Datagram) -> None:
-        released: list[_Held] = []
-        for held in self._held:
-            if held.datagram.destination == overtaker.destination:
-                held.overtakers -= 1
-                if held.overtakers <= 0:
-                    released.append(held)
-        for held in released:
-            self._held.remove(held)
-            self._dispatch(held.datagram)
+        """Count one arrival against every older held packet of its direction, and so for each that this frees."""
+        passing = [(len(self._held), overtaker)]
+        while passing:
+            position, datagram = passing.pop(0)
+            for held in self._held[:position]:
+                if held.datagram.destination == datagram.destination:
+                    held.overtakers -= 1
+                    if held.overtakers == 0:
+                        passing.append((self._held.index(held), held.datagram))
+                        self._held.remove(held)
+                        self._dispatch(held.datagram)
 
     def _deliver_next(self, due: float) -> None:
         self.now = max(self.now, due)
