@@ -1,7 +1,7 @@
 """Capture files for tests: read what others recorded, write what a test wants judged.
 
     for packet in read(path): packet.linktype, packet.data
-    for layer in layers(path): layer.kind is "ipv4", "ppp", "pppoe-discovery" or "other"
+    for layer in layers(path): layer.kind is "ipv4", "ppp", "pppoe-discovery", "pppoe-session" or "other"
     for packet in ipv4_packets(path): packet.source, packet.destination, packet.protocol, packet.payload
     write(path, [ipv4("192.0.2.1", "192.0.2.2", 47, gre_octets), ...])
 
@@ -99,9 +99,9 @@ def _layer(linktype: int, data: bytes) -> Layer:
         case 204:
             return Layer("ppp", data[1:])
         case 12 | 14 | 101 | 228:
-            return Layer("ipv4" if data[0] >> 4 == 4 else "other", data)
+            return _ip(data)
         case 0 | 108:
-            return Layer("ipv4", data[4:])
+            return _ip(data[4:])
         case 113:
             return _by_ethertype(int.from_bytes(data[14:16], "big"), data[16:])
         case 276:
@@ -125,10 +125,18 @@ def _ieee802_11(data: bytes) -> Layer:
     return _by_ethertype(int.from_bytes(llc[6:8], "big"), llc[8:])
 
 
+def _ip(data: bytes) -> Layer:
+    if data[0] >> 4 == 4:
+        return Layer("ipv4", data)
+    if data[0] >> 4 == 6 and data[6] == 4:
+        return _ip(data[40:])  # IPv4 in IPv6
+    return Layer("other", data)
+
+
 def _by_ethertype(ethertype: int, data: bytes) -> Layer:
     match ethertype:
-        case 0x0800:
-            return Layer("ipv4", data)
+        case 0x0800 | 0x86DD:
+            return _ip(data)
         case 0x8100:
             return _by_ethertype(int.from_bytes(data[2:4], "big"), data[4:])
         case 0x8863:

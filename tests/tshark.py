@@ -3,32 +3,21 @@
     complaints = judge(path)             everything malformed, every expert warning or error, as sentences
     rows = fields(path, "pptp", "pptp.type", "pptp.call_id")
 
-Both call require() first: without tshark a test fails where CI=true and is skipped, saying so, elsewhere.
+Without tshark a test is skipped, saying so; with CI=true that counts as a failure (tests/conftest.py).
 """
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.machine import need_programs
 
 WARNING = 0x00600000
 
 
-def require() -> str:
-    """Return the path of tshark."""
-    found = shutil.which("tshark")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("tshark is not installed; scripts/install brings it")
-        pytest.skip("tshark is not installed (scripts/install brings it): nothing judged what we send")
-    return found
-
-
 def fields(path: Path, display_filter: str, *names: str, options: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Return the named fields of every packet the filter lets through; several values are joined by a comma."""
-    command = [require(), "-n", "-r", str(path), "-Y", display_filter, "-T", "fields", *options]
+    need_programs("tshark")
+    command = ["tshark", "-n", "-r", str(path), "-Y", display_filter, "-T", "fields", *options]
     for name in names:
         command += ["-e", name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
