@@ -18,6 +18,8 @@ from itertools import count
 from random import Random as PseudoRandom
 from typing import TypeVar
 
+from tests.sim.ppp_pair import Carrier, check, client, good, pseudo_random, server
+
 from openpptp.machine import Note, Output
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel.call_ids import CallIds
@@ -40,9 +42,8 @@ from openpptp.tunnel.settings import CallKind, Side, TunnelSettings
 from openpptp.tunnel.tunnel import Tunnel
 from openpptp.wire.control import ControlMessage, ControlStream
 from openpptp.wire.notation import describe_frame
-from tests.sim.ppp_pair import Carrier, check, client, good, pseudo_random, server
 
-O = TypeVar("O", bound=Output)
+Said = TypeVar("Said", bound=Output)
 STREAM_DELAY = 0.001
 
 
@@ -71,11 +72,11 @@ class Place:
     stream_open: bool = True
     over: bool = False
 
-    def all(self, kind: type[O]) -> list[O]:
+    def all(self, kind: type[Said]) -> list[Said]:
         """Return every output of a kind."""
         return [output for output in self.outputs if isinstance(output, kind)]
 
-    def only(self, kind: type[O]) -> O:
+    def only(self, kind: type[Said]) -> Said:
         """Return the one output of a kind."""
         (output,) = self.all(kind)
         return output

@@ -170,6 +170,9 @@ class Session:
                 case CallConnected(peer_call_id):
                     result += self._connected(peer_call_id, now)
                 case CallCleared(reason, detail):
+                    if self._gre_by is not None and now > self._gre_by.when - self._settings.gre_timeout / 2:
+                        # The peer waited for our GRE as we for its own, and lost patience a moment earlier.
+                        reason, detail = EndReason.GRE_BLOCKED, f"{EndReason.GRE_BLOCKED.value.sentence}; {detail}"
                     result += self._end(reason, detail, now)
                 case _:
                     result.append(output)
