@@ -109,7 +109,7 @@ def _parse_spec(spec: str) -> tuple[int, int]:
             begin, dash, end = (part.strip() for part in spec.partition("-"))
             if dash and end.isdigit():
                 end = f"{begin.rpartition('.')[0]}.{end}"  # pptpd's remoteip writes 192.168.0.234-238
-            first, last = int(IPv4Address(begin)), int(IPv4Address(end or begin))
+            first, last = int(IPv4Address(begin)), int(IPv4Address(end if dash else begin))
     except (AddressValueError, NetmaskValueError, ValueError) as error:
         raise SetupError(
             f"address pool: {spec} is none of 10.9.0.10-10.9.0.250, 10.9.0.0/24, 10.9.0.7 ({error})", exit_code=2

@@ -62,7 +62,7 @@ def remove(path: Path, client: str, *, server: str) -> int:
 
 
 def _lines_of(data: bytes, path: Path, client: str, server: str) -> list[Line]:
-    name, servers = client.encode(), (server.encode(), WILDCARD.encode())
+    name, servers = client.encode("utf-8", "surrogateescape"), (server.encode(), WILDCARD.encode())
     found = [
         line
         for line in split_lines(data)

@@ -1,0 +1,299 @@
+"""Users checked against a secrets file, with every method, while the file changes."""
+
+import os
+import struct
+from ipaddress import IPv4Address
+
+import pytest
+from tests.machine import need_captures
+
+from openpptp import crypto
+from openpptp.backends.users import Admitted, SecretsUsers
+from openpptp.credentials import (
+    ChapMd5Presented,
+    MsChapV1Presented,
+    MsChapV2Presented,
+    PapPresented,
+    Presented,
+    Refused,
+)
+from openpptp.errors import SetupError
+from openpptp.wire import gre
+from openpptp.wire.auth import ChapCode, ChapValue, MsChapV2Response, MsChapV2Success
+from openpptp.wire.ppp import Packet, Protocol, decode_frame
+
+FILE = b"""User * clientPass *
+DOM\\\\both * whole *
+both * part *
+fixed * x 10.0.0.7
+nowhere * x
+elsewhere other x *
+"""
+CHALLENGE, PEER_CHALLENGE = bytes(range(16)), bytes(range(16, 32))
+
+
+def pap(user: bytes, password: str) -> Presented:
+    return PapPresented(user, password.encode())
+
+
+def chap_md5(user: bytes, password: str) -> Presented:
+    return ChapMd5Presented(user, 7, CHALLENGE, crypto.chap_md5_response(7, password.encode(), CHALLENGE))
+
+
+def mschap_v1(user: bytes, password: str) -> Presented:
+    response = crypto.nt_challenge_response(CHALLENGE[:8], crypto.nt_password_hash(password))
+    return MsChapV1Presented(user, CHALLENGE[:8], bytes(24), response, use_nt_response=True)
+
+
+def mschap_v2(user: bytes, password: str) -> Presented:
+    password_hash = crypto.nt_password_hash(password)
+    response = crypto.generate_nt_response(CHALLENGE, PEER_CHALLENGE, user, password_hash)
+    return MsChapV2Presented(user, CHALLENGE, PEER_CHALLENGE, response)
+
+
+every_method = pytest.mark.parametrize("present", [pap, chap_md5, mschap_v1, mschap_v2])
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "chap-secrets"
+    path.write_bytes(FILE)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def reports():
+    return []
+
+
+@pytest.fixture
+def users(file, reports):
+    users = SecretsUsers(file, "openpptp", reports.append)
+    reports.clear()
+    return users
+
+
+def rewrite(file, data):
+    """Write the file again, with another time of change whatever the clock's grain."""
+    before = file.stat().st_mtime_ns
+    file.write_bytes(data)
+    os.utime(file, ns=(before + 1, before + 1))
+
+
+class CheckTests:
+    """Who is let in."""
+
+    @every_method
+    def test_the_right_password(self, users, present):
+        verdict = users.check(present(b"User", "clientPass"))
+        assert isinstance(verdict, Admitted)
+        assert verdict.user == "User"
+
+    @every_method
+    def test_the_wrong_password(self, users, present):
+        assert users.check(present(b"User", "clientpass")) == Refused("wrong password for user 'User'")
+
+    @every_method
+    def test_an_unknown_user(self, users, present):
+        assert users.check(present(b"nobody", "clientPass")) == Refused("unknown user 'nobody'")
+
+    @every_method
+    def test_an_unknown_user_cannot_guess_the_decoy(self, users, present):
+        assert users.check(present(b"nobody", users._decoy)) == Refused("unknown user 'nobody'")
+
+    @every_method
+    def test_b086_an_unknown_user_costs_the_same_work(self, users, present, monkeypatch):
+        work = []
+        for name in ("nt_password_hash", "challenge_response", "chap_md5_response", "equal"):
+            real = getattr(crypto, name)
+            monkeypatch.setattr(crypto, name, lambda *args, n=name, r=real: (work.append(n), r(*args))[1])
+        unknown, wrong = present(b"nobody", "x"), present(b"User", "x")
+        work.clear()
+        users.check(unknown)
+        for_unknown = work[:]
+        work.clear()
+        users.check(wrong)
+        assert for_unknown == work
+        assert work
+
+    @every_method
+    def test_names_that_are_no_text(self, users, present):
+        for name in (b"\xff\xfe", b"", b"*", b"a\0b", b"x" * 300):
+            assert isinstance(users.check(present(name, "clientPass")), Refused)
+
+    def test_b132_a_name_is_logged_without_control_characters(self, users):
+        assert users.check(pap(b"a\n\x1b[2J\xff", "x")).detail == "unknown user 'a\\n\\x1b[2J\\\\xff'"
+
+    @every_method
+    def test_a_user_of_another_server(self, users, present):
+        assert users.check(present(b"elsewhere", "x")) == Refused("unknown user 'elsewhere'")
+
+    @pytest.mark.parametrize(
+        ("name", "password", "user"),
+        [
+            (b"DOM\\both", "whole", "DOM\\both"),
+            (b"ANY\\both", "part", "both"),
+            (b"both", "part", "both"),
+            (b"A\\B\\both", "part", "both"),
+        ],
+    )
+    @every_method
+    def test_q51_the_whole_name_first_then_the_part_after_the_backslash(self, users, present, name, password, user):
+        verdict = users.check(present(name, password))
+        assert isinstance(verdict, Admitted)
+        assert verdict.user == user
+
+    @every_method
+    def test_a_line_for_anybody_comes_last_and_keeps_the_name(self, file, present):
+        file.write_bytes(FILE + b"* * shared *\n")
+        users = SecretsUsers(file, "openpptp")
+        assert users.check(present(b"guest", "shared")).user == "guest"
+        assert isinstance(users.check(present(b"User", "shared")), Refused)
+        assert isinstance(users.check(present(b"D\\User", "shared")), Refused)
+
+    def test_a_user_without_addresses_is_told_so_in_the_log(self, users):
+        verdict = users.check(mschap_v2(b"nowhere", "x"))
+        assert verdict.error_code == 649
+        assert "(line 5) allows user 'nowhere' no address; write *" in verdict.detail
+        assert users.check(mschap_v2(b"nowhere", "y")) == Refused("wrong password for user 'nowhere'")
+
+    def test_the_address_column(self, users):
+        verdict = users.check(mschap_v2(b"fixed", "x"))
+        assert verdict.fixed_address == IPv4Address("10.0.0.7")
+        assert verdict.allowed_address(IPv4Address("10.0.0.7"))
+        assert not verdict.allowed_address(IPv4Address("10.0.0.8"))
+
+    def test_a_lan_manager_response_alone_is_refused(self, users):
+        right = mschap_v1(b"User", "clientPass")
+        lm_response = crypto.lm_challenge_response(CHALLENGE[:8], crypto.lm_password_hash("clientPass"))
+        verdict = users.check(MsChapV1Presented(b"User", CHALLENGE[:8], lm_response, right.nt_response, False))
+        assert isinstance(verdict, Refused)
+        assert "LAN Manager" in verdict.detail
+
+
+class KeyTests:
+    """RFC 3079: what the authenticator needs for MPPE."""
+
+    def test_mschap_v2(self, users):
+        presented = mschap_v2(b"DOM\\User", "clientPass")
+        verdict = users.check(presented)
+        twice = crypto.hash_nt_password_hash(crypto.nt_password_hash("clientPass"))
+        assert verdict.keys == crypto.mschap_v2_start_keys(twice, presented.nt_response, authenticator=True)
+        assert verdict.authenticator_response == crypto.generate_authenticator_response(
+            twice, presented.nt_response, PEER_CHALLENGE, CHALLENGE, b"User"
+        )
+
+    def test_mschap_v1(self, users):
+        verdict = users.check(mschap_v1(b"User", "clientPass"))
+        twice = crypto.hash_nt_password_hash(crypto.nt_password_hash("clientPass"))
+        lm_hash = crypto.lm_password_hash("clientPass")
+        assert verdict.keys == crypto.mschap_v1_start_keys(twice, lm_hash, CHALLENGE[:8])
+        assert "keys" not in repr(verdict)
+
+    @pytest.mark.parametrize("present", [pap, chap_md5])
+    def test_no_keys_without_mschap(self, users, present):
+        assert users.check(present(b"User", "clientPass")).keys is None
+
+
+class ChangedFileTests:
+    """The file is read again when it changes; a broken one never locks anybody out."""
+
+    def test_a_new_user_may_come_at_once(self, users, file, reports):
+        rewrite(file, FILE + b"new * x *\n")
+        assert isinstance(users.check(pap(b"new", "x")), Admitted)
+        assert len(reports) == 1
+        assert ":5: no address is allowed" in reports[0]
+
+    def test_a_removed_user_may_not(self, users, file):
+        rewrite(file, b"other * x *\n")
+        assert isinstance(users.check(pap(b"User", "clientPass")), Refused)
+
+    def test_an_emptied_file_means_nobody(self, users, file):
+        rewrite(file, b"# nobody\n")
+        assert isinstance(users.check(pap(b"User", "clientPass")), Refused)
+
+    def test_a_replaced_file_of_the_same_size_and_time_is_noticed(self, users, file, tmp_path):
+        status = file.stat()
+        new = tmp_path / "new"
+        new.write_bytes(FILE.replace(b"clientPass", b"clientpass"))
+        os.utime(new, ns=(status.st_mtime_ns, status.st_mtime_ns))
+        new.replace(file)
+        assert isinstance(users.check(pap(b"User", "clientpass")), Admitted)
+
+    def test_b147_a_file_that_went_away_leaves_the_old_users_and_is_reported_once(self, users, file, reports):
+        file.unlink()
+        for _ in range(3):
+            assert isinstance(users.check(pap(b"User", "clientPass")), Admitted)
+        assert len(reports) == 1
+        assert "the users read before stay" in reports[0]
+        file.write_bytes(b"back * x *\n")
+        assert isinstance(users.check(pap(b"back", "x")), Admitted)
+
+    def test_b147_a_file_without_one_usable_line_leaves_the_old_users(self, users, file, reports):
+        rewrite(file, b"User * 'clientPa")
+        assert isinstance(users.check(pap(b"User", "clientPass")), Admitted)
+        assert "chap-secrets:1: a quote is not closed" in reports[0]
+
+    def test_b147_a_bad_line_costs_only_itself(self, users, file, reports):
+        rewrite(file, b"User * 'clientPa\nnew * x *\n")
+        assert isinstance(users.check(pap(b"new", "x")), Admitted)
+        assert isinstance(users.check(pap(b"User", "clientPass")), Refused)
+        assert len(reports) == 1
+
+    def test_an_unchanged_file_is_not_read_again(self, users, monkeypatch):
+        monkeypatch.setattr("openpptp.backends.users.read", None)
+        assert isinstance(users.check(pap(b"User", "clientPass")), Admitted)
+
+    def test_a_secret_in_a_file_of_its_own_may_change_too(self, tmp_path):
+        secret, file = tmp_path / "secret", tmp_path / "chap-secrets"
+        secret.write_bytes(b"one\n")
+        file.write_bytes(f"User * @{secret} *\n".encode())
+        users = SecretsUsers(file, "openpptp")
+        assert isinstance(users.check(pap(b"User", "one")), Admitted)
+        rewrite(secret, b"two\n")
+        assert isinstance(users.check(pap(b"User", "two")), Admitted)
+        assert isinstance(users.check(pap(b"User", "one")), Refused)
+
+    def test_the_first_reading_must_succeed(self, tmp_path):
+        with pytest.raises(SetupError):
+            SecretsUsers(tmp_path / "none", "openpptp")
+
+    def test_problems_of_the_first_reading_are_reported(self, file, reports):
+        SecretsUsers(file, "openpptp", reports.append)
+        assert len(reports) == 1
+
+
+def chap_packets(name):
+    """Return the CHAP packets of a capture of Ethernet frames in classic pcap."""
+    data = (need_captures() / name).read_bytes()
+    position, packets = 24, {}
+    while position < len(data):
+        length = struct.unpack_from("<I", data, position + 8)[0]
+        frame, position = data[position + 16 : position + 16 + length], position + 16 + length
+        if frame[12:14] != b"\x08\x00" or frame[23] != 47:
+            continue
+        payload = gre.decode(frame[14 + 4 * (frame[14] & 0xF) : 14 + int.from_bytes(frame[16:18], "big")])[3]
+        if payload:
+            protocol, information = decode_frame(bytes(payload))
+            if protocol == Protocol.CHAP:
+                packet = Packet.decode(information)
+                packets[packet.code] = packet
+    return packets
+
+
+class RealSessionTests:
+    """john-lulu.pcap: Windows 7 and pptpd, user lulu, password "password"."""
+
+    def test_the_response_is_right_and_the_success_is_ours(self, tmp_path):
+        packets = chap_packets("john-lulu.pcap")
+        (tmp_path / "chap-secrets").write_bytes(b"lulu * password *\n")
+        users = SecretsUsers(tmp_path / "chap-secrets", "openpptp")
+        challenge = ChapValue.decode(packets[ChapCode.CHALLENGE].data)
+        value = ChapValue.decode(packets[ChapCode.RESPONSE].data)
+        response = MsChapV2Response.decode(value.value)
+        verdict = users.check(
+            MsChapV2Presented(value.name, challenge.value, response.peer_challenge, response.nt_response)
+        )
+        success = MsChapV2Success.decode(packets[ChapCode.SUCCESS].data)
+        assert verdict.authenticator_response == success.authenticator_response
