@@ -18,15 +18,22 @@ from openpptp.wire.control import (
     BadStream,
     CallDisconnectNotify,
     ControlStream,
+    DisconnectResult,
     EchoReply,
     EchoRequest,
+    EchoResult,
+    GeneralError,
     IncomingCallRequest,
+    IncomingCallResult,
     OutgoingCallReply,
     OutgoingCallRequest,
+    OutgoingCallResult,
     SetLinkInfo,
     StartControlConnectionReply,
     StartControlConnectionRequest,
     StartResult,
+    StopReason,
+    StopResult,
     decode,
     name_of,
 )
@@ -189,6 +196,28 @@ class CallTests:
 
 class ResultCodeTests:
     """2.16. General Error Codes, and the Result Codes of each reply."""
+
+    @pytest.mark.parametrize(
+        ("codes", "first", "names"),
+        [
+            (StartResult, 1, "successful general-error channel-exists not-authorized version-not-supported"),
+            (StopReason, 1, "none stop-protocol stop-local-shutdown"),
+            (StopResult, 1, "ok general-error"),
+            (EchoResult, 1, "ok general-error"),
+            (
+                OutgoingCallResult,
+                1,
+                "connected general-error no-carrier busy no-dial-tone time-out do-not-accept",
+            ),
+            (IncomingCallResult, 1, "connect general-error do-not-accept"),
+            (DisconnectResult, 1, "lost-carrier general-error admin-shutdown request"),
+            (GeneralError, 0, "none not-connected bad-format bad-value no-resource bad-call-id pac-error"),
+        ],
+    )
+    def test_every_code_has_the_number_the_rfc_gives_it(self, codes, first, names):
+        assert [name_of(codes, number) for number in range(first, first + len(codes))] == [
+            f"{number}({name})" for number, name in enumerate(names.split(), first)
+        ]
 
     def test_a_known_code_is_printed_with_its_name(self):
         reply = OutgoingCallReply(0, 5, 2, 4)
