@@ -101,10 +101,11 @@ class MultiHomedTests:
         with topology.nat.inside():
             peer = RawGrePort()
         wire = sniffer(topology.nat, "server0")
+        server.send(PACKET, int(topology.NAT), int(topology.SERVER))
         server.send(bytes(3000), int(topology.NAT), int(topology.SERVER))
-        fragments = [wire.recv(2000) for _ in range(3)]
-        assert all(not fragment[6] & 0x40 for fragment in fragments)
-        assert [len(each.payload) for each in peer.receive()] == [3000]
+        seen = [wire.recv(2000) for _ in range(4)]  # one whole, three fragments
+        assert all(not packet[6] & 0x40 for packet in seen)
+        assert [len(each.payload) for each in peer.receive()] == [len(PACKET), 3000]
         for each in (server, peer, wire):
             each.close()
 

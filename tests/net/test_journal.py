@@ -102,8 +102,9 @@ class SetupTests:
             Journal(tmp_path / "run")
         assert caught.value.exit_code == 3
 
-    def test_b143_a_full_disk_stops_the_change_before_it_is_made(self, tmp_path, monkeypatch):
+    def test_b143_a_full_disk_stops_the_change_before_it_is_made_but_no_undoing(self, tmp_path, monkeypatch):
         journal = Journal(tmp_path)
+        made = journal.remember("route", name="before")
 
         def refuse(*_, **__):
             raise OSError(28, "No space left on device")
@@ -111,4 +112,7 @@ class SetupTests:
         monkeypatch.setattr(Path, "write_text", refuse)
         with pytest.raises(SetupError, match="No space left"):
             journal.remember("route", name="a")
+        assert journal.entries("route") == [made]
+        journal.forget(made)
+        assert journal.entries("route") == []
         journal.close()

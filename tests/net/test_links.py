@@ -201,11 +201,36 @@ class UndoTests:
     def test_undo_leaves_the_host_as_it_was(self, links, host):
         before = state(host)
         links.add_address("router0", IPv4Interface("10.2.0.2/24"))
-        links.add_route(OFFICE, "router0", gateway=IPv4Address("10.2.0.1"))  # gone first, or its gateway were not there
+        links.add_route(OFFICE, "router0", gateway=IPv4Address("10.2.0.1"))
         links.pin(SERVER)
         assert links.undo() == []
         assert state(host) == before
         assert links.undo() == []
+
+    def test_the_newest_change_is_undone_first(self, links, monkeypatch):
+        links.add_address("router0", IPv4Interface("10.2.0.2/24"))
+        links.add_route(OFFICE, "router0", gateway=IPv4Address("10.2.0.1"))
+        links.pin(SERVER)
+        change, undone = links._change, []
+        monkeypatch.setattr(links, "_change", lambda verb, entry: (undone.append(entry), change(verb, entry)))
+        links.undo()
+        assert [entry.get("network", "address") for entry in undone] == [f"{SERVER}/32", str(OFFICE), "address"]
+
+    def test_the_same_route_made_anew_by_the_administrator_is_theirs(self, links, host):
+        links.add_route(OFFICE, "router0", gateway=GATEWAY)
+        host.ip("route del 172.20.0.0/16")
+        host.ip("route add 172.20.0.0/16 via 10.1.0.1")
+        assert links.undo() == []
+        assert "172.20.0.0/16 via 10.1.0.1" in host.run("ip", "route").stdout
+
+    def test_what_cannot_be_undone_is_said_and_kept_for_the_next_try(self, links, host, monkeypatch):
+        links.add_route(OFFICE, "router0", gateway=GATEWAY)
+        with monkeypatch.context() as patched:
+            patched.setattr(links, "_change", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOBUFS, "x")))
+            (problem,) = links.undo()
+        assert problem.endswith("No buffer space available")
+        assert links.undo() == []
+        assert "172.20" not in host.run("ip", "route").stdout
 
     def test_what_others_changed_meanwhile_is_theirs(self, links, host):
         links.add_route(OFFICE, "router0", gateway=GATEWAY)

@@ -40,14 +40,20 @@ class Journal:
         """Write down a change that is about to be made; return its entry."""
         entry: Entry = {"kind": kind, **facts}
         self._entries.append(entry)
-        self._write()
+        try:
+            self._write()
+        except SetupError:
+            self._entries.remove(entry)
+            raise
         return entry
 
     def forget(self, entry: Entry) -> None:
         """Strike out a change that is undone; an unknown one is no error."""
         if entry in self._entries:
             self._entries.remove(entry)
-            self._write()
+            # On a full disk the entry outlives the change; undoing what is not there is harmless, to stop here is not.
+            with contextlib.suppress(SetupError):
+                self._write()
 
     def close(self) -> None:
         """Let go of the directory; what is still written down waits for the next process."""
