@@ -65,7 +65,11 @@ class Network(click.ParamType[IPv4Network, str]):
 @click.option("--stateful", is_flag=True, help="Ask for stateful encryption.")
 @click.option("--phone-number", default="", metavar="NUMBER", help="Number to dial; some carrier modems demand one.")
 @click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Least level that is logged, to standard error.",
 )
 @click.pass_context
 def connect(  # noqa: PLR0917 - click passes them by name

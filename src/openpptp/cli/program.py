@@ -14,9 +14,9 @@ from openpptp.errors import PptpError, SetupError
 
 COMMANDS = {
     "serve": ("openpptp.cli.serve", "Run the server in the foreground."),
-    "connect": ("openpptp.cli.connect", "Connect to a server and stay connected."),
+    "connect": ("openpptp.cli.connect", "Connect to the PPTP server HOST and stay connected until Ctrl-C."),
     "user": ("openpptp.cli.user", "Add, change, list and remove users."),
-    "setup": ("openpptp.cli.setup", "Make settings and a first user, and say how to connect."),
+    "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
 "Where each command lives and its line in the help, so that one command's start does not load the others."
 
@@ -35,6 +35,14 @@ class Program(click.Group):
         command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; click itself proposes the nearest only among commands that are loaded."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from COMMANDS, importing none."""

@@ -20,7 +20,9 @@ OUTSIDE = IPv4Address("192.0.2.1")
 @click.command(epilog="Example: sudo openpptp setup")
 @config_option
 @click.option("--user", default="user", show_default=True, metavar="NAME", help="Name of the first user.")
-@click.option("--address", metavar="ADDRESS", help="Name or address clients reach this server at, for the instructions.")
+@click.option(
+    "--address", metavar="ADDRESS", help="Name or address clients reach this server at, for the instructions."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def setup(config: Path, user: str, address: str | None, as_json: bool) -> None:
     """Make settings and a first user with a random password, and say how to connect.

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from openpptp.backends.pools import MAX_ADDRESSES
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.mistakes import Mistake, mistakes_of
 from openpptp.daemon.sections import (
@@ -163,6 +164,14 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             f"has no address for clients: its only one, {network.our_address()}, is our own",
             remedy="add addresses",
             involves=("network.pool", "network.local_address"),
+        )
+    addresses = sum(entry.size for entry in network.pool)
+    if addresses > MAX_ADDRESSES:
+        yield Mistake(
+            "network.pool",
+            f"holds {addresses} addresses, but no more than {MAX_ADDRESSES} calls can exist",
+            remedy="take a /16 or less",
+            involves=("network.pool",),
         )
     if settings.ppp.ipv6 and settings.ppp.mru < 1280:
         yield Mistake(

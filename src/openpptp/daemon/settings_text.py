@@ -34,22 +34,16 @@ def _entry(key: str, field: FieldInfo, value: Any) -> str:
     )
     if value is not None:
         return f"{comment}\n{key} = {toml_value(plain(value))}\n\n"
-    return f"{comment}\n#{key} = {toml_value(_shown(field))}\n\n"
-
-
-def _shown(field: FieldInfo) -> Any:
-    """Return the default, or an example where the default is nothing to show."""
-    default = plain(field.default)
-    if field.is_required() or default is None or default == []:
-        return field.examples[0] if field.examples else default
-    return default
+    if field.examples:
+        return f"{comment} For example:\n#{key} = {toml_value(field.examples[0])}\n\n"
+    return f"{comment}\n#{key} = {toml_value(plain(field.default))}\n\n"
 
 
 def settings_page() -> str:
     """Return docs/settings.md."""
     parts = [
         "# Settings\n\n"
-        "<!-- Generated from src/openpptp/daemon/sections.py by scripts/settings-page; do not edit. -->\n\n"
+        "<!-- Made by `python -m openpptp.daemon.settings_text` from the settings themselves; do not edit. -->\n\n"
         f"One TOML file, by default `{DEFAULT_PATH}`. Every key has a safe default; only `network.pool` is required.\n"
         "An unknown key is an error. `openpptp serve --check` names all mistakes at once.\n"
     ]
@@ -78,33 +72,35 @@ def _kind(field: FieldInfo) -> str:
     if many:
         annotation = get_args(annotation)[0]
     limits = {name: getattr(item, name) for item in field.metadata for name in ("ge", "le") if hasattr(item, name)}
-    kind = _one(annotation)
+    kind = _one(annotation, many=many)
     if {"ge", "le"} <= limits.keys():
         kind = f"{kind} {limits['ge']:g} to {limits['le']:g}"
     return f"list of {kind}" if many else kind
 
 
-def _one(annotation: Any) -> str:
+def _one(annotation: Any, *, many: bool) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{toml_value(value)}`" for value in get_args(annotation))
     if annotation is AuthMethod:
         return ", ".join(f"`{toml_value(method.value)}`" for method in AuthMethod)
     text = str(annotation)
-    for name, words in KINDS.items():
-        if name in text:
-            return words
-    return "text"
+    return next((words[many] for name, words in KINDS.items() if name in text), "text")
 
 
 KINDS = {
-    "AddressRange": "address ranges",
-    "IPv4Address": "IPv4 addresses",
-    "bool": "`true` or `false`",
-    "int": "whole number",
-    "float": "number",
-    "Path": "path",
+    "AddressRange": ("address range", "address ranges"),
+    "IPv4Address": ("IPv4 address", "IPv4 addresses"),
+    "bool": ("`true` or `false`", "flags"),
+    "int": ("whole number", "whole numbers"),
+    "float": ("number", "numbers"),
+    "Path": ("path", "paths"),
 }
+"Part of a type's name to words for one and for many."
 
 
 def _first_sentence(docstring: str | None) -> str:
     return (docstring or "").strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")  # noqa: T201 - the way docs/settings.md is made

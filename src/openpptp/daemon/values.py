@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from openpptp.daemon.connect_request import INTERFACE_NAME
 
+UNUSABLE = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
+"Addresses no host can have (RFC 1122 section 3.2.1.3)."
 POOL_REMEDY = 'write "10.0.0.2-10.0.0.254", "10.0.0.0/24" or "10.0.0.2"'
 
 
@@ -45,28 +47,39 @@ def mistake(what: str, remedy: str) -> PydanticCustomError:
 
 
 def parse_range(text: object) -> AddressRange:
-    """Read "a-b", "network/bits" (its host addresses) or one address; raise a mistake otherwise."""
+    """Read "a-b", "network/bits" (its host addresses) or one address; raise a mistake otherwise.
+
+    The end may be the last number alone, as pptpd's remoteip has it: 192.168.0.234-238.
+    """
     if isinstance(text, AddressRange):
         return text
     if not isinstance(text, str):
         raise mistake("must be text in quotes", POOL_REMEDY)
     try:
-        if "-" in text:
-            first, last = (IPv4Address(part.strip()) for part in text.split("-", 1))
-            if first > last:
-                raise mistake("the range ends before it begins", f'write "{last}-{first}"')
-            return AddressRange(first, last)
-        if "/" in text:
-            return _hosts(IPv4Network(text))
-        return AddressRange(IPv4Address(text), IPv4Address(text))
+        first, last = _read_range(text)
     except ValueError as error:
         raise mistake(f"is not a range of IPv4 addresses ({error})", POOL_REMEDY) from None
+    if first > last:
+        raise mistake("the range ends before it begins", f'write "{last}-{first}"')
+    for network in UNUSABLE:
+        if first <= network[-1] and network[0] <= last:
+            raise mistake(f"holds addresses no host can have ({network})", "take private ones, as 10.0.0.0/24")
+    return AddressRange(first, last)
 
 
-def _hosts(network: IPv4Network) -> AddressRange:
+def _read_range(text: str) -> tuple[IPv4Address, IPv4Address]:
+    if "/" in text:
+        return _hosts(IPv4Network(text))
+    begin, dash, end = (part.strip() for part in text.partition("-"))
+    if end.isdigit():
+        end = f"{begin.rpartition('.')[0]}.{end}"
+    return IPv4Address(begin), IPv4Address(end if dash else begin)
+
+
+def _hosts(network: IPv4Network) -> tuple[IPv4Address, IPv4Address]:
     if network.prefixlen >= 31:  # RFC 3021: no network and no broadcast address to spare
-        return AddressRange(network[0], network[-1])
-    return AddressRange(network[1], network[-2])
+        return network[0], network[-1]
+    return network[1], network[-2]
 
 
 def parse_address(text: object) -> IPv4Address:

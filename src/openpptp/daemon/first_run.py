@@ -1,0 +1,84 @@
+"""Settings out of nothing: a file that explains itself, a first user, a pool that collides with nothing."""
+
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from openpptp.backends import secrets_edit
+from openpptp.backends.pools import free_pool
+from openpptp.daemon.config import DEFAULT_PATH, load
+from openpptp.daemon.settings_text import settings_file
+from openpptp.errors import SetupError
+
+FIRST_USER = "user"
+LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without those that look alike, l 1 I and O 0
+LENGTH = 14  # ours: 81 bits; MS-CHAPv2 falls to a search of 56 whatever the password
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRun:
+    """What prepare found or made."""
+
+    settings_path: Path
+    secrets_path: Path
+    made: tuple[Path, ...]
+    "Files that did not exist before."
+    user: str | None = None
+    "None: there were users already."
+    password: str | None = field(default=None, repr=False)
+
+
+def random_password() -> str:
+    """Return a password that needs no quotes in any file or shell."""
+    return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+
+
+def prepare(networks: Iterable[IPv4Network], *, settings_path: Path = DEFAULT_PATH, user: str = FIRST_USER) -> FirstRun:
+    """Make what is missing of settings and users, and overwrite nothing.
+
+    networks are those the host knows, which the pool must not overlap. Raises SetupError when the directory cannot
+    be written, or when settings exist and are wrong.
+    """
+    made: list[Path] = []
+    secrets_path = settings_path.parent / "chap-secrets"
+    if settings_path.exists():
+        secrets_path = load(settings_path, need_users=False).users.file
+    else:
+        pool = free_pool(networks)
+        values: dict[tuple[str, str], object] = {("network", "pool"): [str(pool)]}
+        if settings_path != DEFAULT_PATH:
+            values["users", "file"] = str(secrets_path)
+        _create(settings_path, settings_file(values), 0o644)
+        made.append(settings_path)
+    if secrets_path.exists():
+        return FirstRun(settings_path, secrets_path, tuple(made))
+    password = random_password()
+    _make_directory(secrets_path.parent)
+    secrets_edit.add(secrets_path, user, password)
+    made.append(secrets_path)
+    return FirstRun(settings_path, secrets_path, tuple(made), user, password)
+
+
+def _create(path: Path, text: str, mode: int) -> None:
+    """Write a file that must not exist yet."""
+    _make_directory(path.parent)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except PermissionError:
+        raise SetupError(f"{path}: may not be made by this user; run as root (sudo)", exit_code=3) from None
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be made: {error.strerror}") from None
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except PermissionError:
+        raise SetupError(f"{path}: may not be made by this user; run as root (sudo)", exit_code=3) from None
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be made: {error.strerror}") from None
