@@ -14,6 +14,7 @@ MAX_HEADER = 16
 _BARE = 0x2001
 _SEQUENCE = 0x1000
 _ACKNOWLEDGEMENT = 0x0080
+_FIXED = 0xFFFF & ~(_SEQUENCE | _ACKNOWLEDGEMENT)
 
 _HEADER = Struct("!HHHH")  # flags and version, Protocol Type, Payload Length, Call ID
 _HEADER_ONE = Struct("!HHHHI")
@@ -53,7 +54,7 @@ def decode(packet: bytes) -> tuple[int, int | None, int | None, bytes]:
     if size < 8:
         raise BadMessage(f"GRE packet of {size} octets")
     flags, protocol, length, call_id = _HEADER.unpack_from(packet)
-    if protocol != PROTOCOL_TYPE or flags & ~(_SEQUENCE | _ACKNOWLEDGEMENT) != _BARE:
+    if protocol != PROTOCOL_TYPE or flags & _FIXED != _BARE:
         raise BadMessage(f"GRE packet with flags 0x{flags:04x}, protocol 0x{protocol:04x}")
     sequence: int | None = None
     acknowledgement: int | None = None

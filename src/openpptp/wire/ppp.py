@@ -128,6 +128,8 @@ class MppeBits(IntEnum):
     COMPRESSION = 0x00000001
 
 
+_LCP = int(Protocol.LCP)  # a plain number: looking a member up costs more than the rest of encode_frame
+
 CHAP_MD5 = 0x05
 MS_CHAP_V1 = 0x80
 MS_CHAP_V2 = 0x81
@@ -140,7 +142,7 @@ def encode_frame(
 
     LCP is always written in full, whatever was negotiated (sections 6.5 and 6.6).
     """
-    if protocol == Protocol.LCP:
+    if protocol == _LCP:
         return b"\xff\x03\xc0\x21" + information
     address_control = b"" if compress_address_control else ADDRESS_CONTROL
     width = 1 if compress_protocol and protocol <= 0xFF else 2
@@ -153,17 +155,18 @@ def decode_frame(frame: bytes) -> tuple[int, bytes]:
     Address, Control and the protocol's high octet may be missing whether that was negotiated or not: peers compress
     early and late. A number with an even low octet is returned as it is; it is a protocol nobody recognises.
     """
-    start = 2 if frame[:2] == ADDRESS_CONTROL else 0
-    first = frame[start : start + 1]
-    if not first:
+    size = len(frame)
+    start = 2 if size >= 2 and frame[0] == 0xFF and frame[1] == 0x03 else 0
+    if start >= size:
         raise BadMessage("PPP frame ends before its protocol field")
-    if first[0] & 1:
-        if first == b"\xff":
-            raise BadMessage("PPP frame with an address other than All-Stations")
-        return first[0], bytes(frame[start + 1 :])
-    if len(frame) < start + 2:
+    first = frame[start]
+    if first & 1:
+        if first == 0xFF:
+            raise BadMessage("PPP frame with 0xFF where neither Address nor protocol can have it")
+        return first, bytes(frame[start + 1 :])
+    if start + 2 > size:
         raise BadMessage("PPP frame ends within its protocol field")
-    return first[0] << 8 | frame[start + 1], bytes(frame[start + 2 :])
+    return first << 8 | frame[start + 1], bytes(frame[start + 2 :])
 
 
 @dataclass(frozen=True, slots=True)
