@@ -30,18 +30,10 @@ class NullTests:
         counters = path.counters(0)
         assert path.close_call(0) is counters
         path.close()
-        assert [entry[0] for entry in null.asked] == [
-            "open_call",
-            "connect_call",
-            "send_frame",
-            "encryption_up",
-            "interface_up",
-            "encryption_flush",
-            "send_frame",
-            "encryption_down",
-            "interface_down",
-            "close_call",
-        ]
+        assert " ".join(str(entry[0]) for entry in null.asked) == (
+            "open_call connect_call send_frame encryption_up interface_up encryption_flush send_frame "
+            "encryption_down interface_down close_call"
+        )
         assert null.frames(0) == [b"one", b"two"]
         assert (null.asked[1], null.closed, null.unknown_packets()) == (("connect_call", 0, 5), True, 0)
         assert counters == Counters()
