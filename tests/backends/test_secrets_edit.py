@@ -1,5 +1,7 @@
 """user add, passwd, list, remove: one line changes, the rest stays as it was."""
 
+import multiprocessing
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ class AddTests:
         secrets_edit.add(path, "ann", "pass word#1")
         assert path.read_bytes() == b'ann * "pass word#1" *\n'
         assert path.stat().st_mode & 0o777 == 0o600
-        assert [child.name for child in tmp_path.iterdir()] == ["chap-secrets"]
+        assert sorted(child.name for child in tmp_path.iterdir()) == [".chap-secrets.lock", "chap-secrets"]
 
     def test_everything_before_stays(self, file):
         secrets_edit.add(file, "carl", "x", addresses=("10.0.0.9",))
@@ -69,7 +71,7 @@ class AddTests:
         assert [entry.client for entry in secrets_edit.users(path)] == [name]
 
     def test_a_folder_that_is_missing(self, tmp_path):
-        with pytest.raises(SetupError, match="make the folder first"):
+        with pytest.raises(SetupError, match="make it first"):
             secrets_edit.add(tmp_path / "none" / "chap-secrets", "ann", "x")
 
     def test_a_symbolic_link_stays_one(self, file, tmp_path):
@@ -83,6 +85,20 @@ class AddTests:
         (file.parent / ".chap-secrets.new").write_bytes(b"half")
         secrets_edit.add(file, "carl", "x")
         assert file.read_bytes().endswith(b"carl * x *\n")
+
+    def test_two_editors_at_once_lose_nothing(self, file):
+        names = [f"user{number}" for number in range(8)]
+        editors = [multiprocessing.Process(target=secrets_edit.add, args=(file, name, "x")) for name in names]
+        for editor in editors:
+            editor.start()
+        for editor in editors:
+            editor.join()
+        assert {*names} <= {entry.client for entry in secrets_edit.users(file)}
+
+    def test_a_lock_that_cannot_be_made_is_told(self, tmp_path):
+        (tmp_path / ".chap-secrets.lock").mkdir()
+        with pytest.raises(SetupError, match="cannot be written"):
+            secrets_edit.add(tmp_path / "chap-secrets", "ann", "x")
 
     def test_a_path_that_cannot_be_replaced_is_told(self, tmp_path):
         (tmp_path / ".chap-secrets.new").mkdir()

@@ -1,6 +1,5 @@
 """Changes to a secrets file: one line at a time, everything else kept as it stands, never half written."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,16 +90,19 @@ def _check_secret(secret: str) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep other editors of ours out; the folder is locked since the file itself is replaced."""
+    """Keep other editors of ours out; a file of its own is locked, and stays, since the secrets file is replaced."""
+    target = path.resolve()
     try:
-        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise SetupError(f"the folder {target.parent} does not exist; make it first") from None
     except OSError as error:
-        raise SetupError(f"{path.parent} cannot be opened: {error.strerror}; make the folder first") from None
+        raise SetupError(f"{path} cannot be written: {error.strerror}; run as root", exit_code=3) from None
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        os.lockf(lock, os.F_LOCK, 0)
         yield
     finally:
-        os.close(folder)
+        os.close(lock)
 
 
 def _replace(path: Path, data: bytes) -> None:
