@@ -1,14 +1,21 @@
 """openpptp setup."""
 
 import json
+from ipaddress import IPv4Network
 
 import pytest
 from click.testing import CliRunner
 
 from openpptp.cli.program import program
 from openpptp.daemon.config import load
+from openpptp.daemon.first_run import Host
 
-pytest.importorskip("openpptp.net.links")
+
+@pytest.fixture(autouse=True)
+def host(monkeypatch):
+    """A host with two addresses, so that no test asks the real one."""
+    host = Host([IPv4Network("192.168.1.0/24")], ["192.0.2.7", "192.168.1.2"])
+    monkeypatch.setattr("openpptp.daemon.first_run.look_at_host", lambda: host)
 
 
 def run(tmp_path, *arguments: str):
@@ -37,7 +44,7 @@ class SetupTests:
         assert "has the users already" in again.stdout
 
     def test_json(self, tmp_path):
-        report = json.loads(run(tmp_path, "--json", "--address", "192.0.2.7").stdout)
-        assert report["addresses"] == ["192.0.2.7"]
+        report = json.loads(run(tmp_path, "--json").stdout)
+        assert report["addresses"] == ["192.0.2.7", "192.168.1.2"]
         assert len(report["made"]) == 2
         assert report["user"] == "user"

@@ -17,8 +17,8 @@ class ConnectRequestTests:
         assert link.authenticate_peer == ()
         assert REQUEST.tunnel().accepts == frozenset()
 
-    def test_the_password_is_never_printed(self):
-        assert "s3cret" not in repr(REQUEST)
+    def test_p28_the_password_is_never_printed(self):
+        assert "s3cret" not in repr(REQUEST) + repr(REQUEST.link()) + repr(REQUEST.tunnel())
         assert REQUEST.link().our_password == "s3cret"
 
     def test_stateful_is_asked_for(self):

@@ -1,14 +1,15 @@
 """Settings out of nothing."""
 
 import os
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
 from openpptp.backends import secrets_file
 from openpptp.daemon.config import load
-from openpptp.daemon.first_run import LETTERS, prepare, random_password
+from openpptp.daemon.first_run import LETTERS, look_at_host, prepare, random_password
 from openpptp.errors import SetupError
+from openpptp.net.links import HostNetwork, Route
 
 HOME = IPv4Network("192.168.1.0/24")
 
@@ -73,6 +74,42 @@ class PrepareTests:
     def test_the_password_is_not_printed_with_the_result(self, path):
         result = prepare([HOME], settings_path=path)
         assert result.password not in repr(result)
+
+
+class FakeLinks:
+    """A host behind one uplink, with or without a default route."""
+
+    online = True
+
+    def networks(self):
+        return [HostNetwork(HOME, "eth1"), HostNetwork(IPv4Network("192.0.2.0/24"), "eth0")]
+
+    def addresses(self):
+        entries = [("127.0.0.1/8", "lo"), ("192.168.1.2/24", "eth1"), ("192.0.2.7/24", "eth0")]
+        return [(IPv4Interface(address), device) for address, device in entries]
+
+    def route_to(self, _address):
+        if not self.online:
+            raise SetupError("cannot reach it")
+        return Route(None, "eth0", IPv4Address("192.0.2.7"))
+
+    def close(self):
+        pass
+
+
+class HostTests:
+    """Which networks are taken, and where clients may find us."""
+
+    def test_the_address_towards_the_world_comes_first(self, monkeypatch):
+        monkeypatch.setattr("openpptp.daemon.first_run.Links", FakeLinks)
+        host = look_at_host()
+        assert host.addresses == ["192.0.2.7", "192.168.1.2"]
+        assert host.networks == [HOME, IPv4Network("192.0.2.0/24")]
+
+    def test_without_a_way_out_all_addresses_are_as_good(self, monkeypatch):
+        monkeypatch.setattr("openpptp.daemon.first_run.Links", FakeLinks)
+        monkeypatch.setattr(FakeLinks, "online", False)
+        assert look_at_host().addresses == ["192.168.1.2", "192.0.2.7"]
 
 
 class PasswordTests:

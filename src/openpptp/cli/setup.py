@@ -1,20 +1,11 @@
 """`openpptp setup`: settings, a first user, and how to connect."""
 
 import json
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from openpptp.cli.options import config_option
-from openpptp.errors import SetupError
-
-if TYPE_CHECKING:
-    from openpptp.net.links import Links
-
-OUTSIDE = IPv4Address("192.0.2.1")
-"TEST-NET-1: nothing is sent to it; the way to it shows which of our addresses the world sees first."
 
 
 @click.command(epilog="Example: sudo openpptp setup")
@@ -30,15 +21,11 @@ def setup(config: Path, user: str, address: str | None, as_json: bool) -> None:
     What exists already is left as it is.
     """
     from openpptp.daemon.export import all_ways  # noqa: PLC0415
-    from openpptp.daemon.first_run import prepare  # noqa: PLC0415
-    from openpptp.net.links import Links  # noqa: PLC0415
+    from openpptp.daemon.first_run import look_at_host, prepare  # noqa: PLC0415
 
-    links = Links()
-    try:
-        result = prepare([entry.network for entry in links.networks()], settings_path=config, user=user)
-        addresses = [address] if address else _addresses(links)
-    finally:
-        links.close()
+    host = look_at_host()
+    result = prepare(host.networks, settings_path=config, user=user)
+    addresses = [address] if address else host.addresses or ["ADDRESS"]
     if as_json:
         report = {
             "settings": str(result.settings_path),
@@ -57,13 +44,3 @@ def setup(config: Path, user: str, address: str | None, as_json: bool) -> None:
     else:
         click.echo(f"\naddress   {', '.join(addresses)}\nuser      {result.user}\npassword  {result.password}")
         click.echo(f"\n{all_ways(addresses[0], result.user)}\n")
-
-
-def _addresses(links: "Links") -> list[str]:
-    """Return this host's addresses, the one the world most likely reaches first."""
-    found = [str(address.ip) for address, _ in links.addresses() if not address.ip.is_loopback]
-    try:
-        first = str(links.route_to(OUTSIDE).source)
-    except SetupError:  # no way to the world: any address is as good
-        first = ""
-    return sorted(dict.fromkeys(found), key=lambda address: address != first) or ["ADDRESS"]

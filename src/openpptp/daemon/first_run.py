@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from openpptp.backends import secrets_edit
@@ -12,10 +12,22 @@ from openpptp.backends.pools import free_pool
 from openpptp.daemon.config import DEFAULT_PATH, load
 from openpptp.daemon.settings_text import settings_file
 from openpptp.errors import SetupError
+from openpptp.net.links import Links
 
 FIRST_USER = "user"
 LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # without those that look alike, l 1 I and O 0
 LENGTH = 14  # ours: 81 bits; MS-CHAPv2 falls to a search of 56 whatever the password
+OUTSIDE = IPv4Address("192.0.2.1")
+"TEST-NET-1: nothing is sent to it; the way to it shows which of our addresses the world sees first."
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What this host's network looks like."""
+
+    networks: list[IPv4Network]
+    addresses: list[str]
+    "The one the world most likely reaches first; no loopback."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,21 @@ class FirstRun:
 def random_password() -> str:
     """Return a password that needs no quotes in any file or shell."""
     return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+
+
+def look_at_host() -> Host:
+    """Read this host's networks and addresses; raise SetupError when it does not say."""
+    links = Links()
+    try:
+        networks = [entry.network for entry in links.networks()]
+        found = [str(address.ip) for address, _ in links.addresses() if not address.ip.is_loopback]
+        try:
+            first = str(links.route_to(OUTSIDE).source)
+        except SetupError:  # no way to the world: any address is as good
+            first = ""
+    finally:
+        links.close()
+    return Host(networks, sorted(dict.fromkeys(found), key=lambda address: address != first))
 
 
 def prepare(networks: Iterable[IPv4Network], *, settings_path: Path = DEFAULT_PATH, user: str = FIRST_USER) -> FirstRun:

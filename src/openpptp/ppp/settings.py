@@ -1,6 +1,6 @@
 """What one end of a PPP link is told before it starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address
 
@@ -44,7 +44,7 @@ class LinkSettings:
     "When both ends prove themselves, the caller's credentials make the MPPE keys (RFC 3079 section 3)."
     our_name: str = "openpptp"
     "Authenticator: the name in our Challenges. Peer: the user name we present."
-    our_password: str | None = None
+    our_password: str | None = field(default=None, repr=False)
     "Peer: what we answer a Challenge with. None: we refuse to authenticate."
     answer_with: tuple[AuthMethod, ...] = (AuthMethod.MSCHAP_V2,)
     "Peer: the methods we agree to when asked."
