@@ -71,13 +71,13 @@ Presented = PapPresented | ChapMd5Presented | MsChapV1Presented | MsChapV2Presen
 class MppeStartKeys:
     """Start keys for MPPE, as seen from the end that holds this value (RFC 3079)."""
 
-    send: bytes
+    send: bytes = field(repr=False)
     "16 octets, for 128 bit."
-    receive: bytes
+    receive: bytes = field(repr=False)
     "16 octets, for 128 bit."
-    send_short: bytes
+    send_short: bytes = field(repr=False)
     "8 octets, for 40 and 56 bit."
-    receive_short: bytes
+    receive_short: bytes = field(repr=False)
     "8 octets, for 40 and 56 bit."
 
 
@@ -85,7 +85,7 @@ class MppeStartKeys:
 class Encryption:
     """One direction of MPPE as CCP agreed on it."""
 
-    start_key: bytes
+    start_key: bytes = field(repr=False)
     "16 octets when key_bits is 128, 8 otherwise."
     key_bits: int
     "40, 56 or 128."

@@ -50,6 +50,7 @@ class Network:
         if settings.ipv6:
             self._layers[Protocol.IPV6CP] = Ipv6cp(random)
         self._up: set[Protocol] = set()
+        self._refused: set[Protocol] = set()
 
     @property
     def deadline(self) -> Deadline | None:
@@ -80,6 +81,7 @@ class Network:
         layer = self._layers.get(_DATA.get(Protocol(protocol), protocol) if protocol in _DATA else protocol)
         if layer is None or layer.state in _IDLE:
             return []
+        self._refused.add(layer.protocol)
         return self._run(layer, layer.protocol_rejected(now), now)
 
     def request_encryption_reset(self, now: float) -> list[Output]:
@@ -159,14 +161,15 @@ class Network:
         """Go on without a layer where that is possible."""
         if isinstance(layer, Ccp):
             if self._policy.required:
-                raise self._not_encrypted(
-                    "peer answers no encryption" if not layer.heard_answer else "peer ends encryption"
-                )
+                if layer.protocol in self._refused:
+                    raise self._not_encrypted("peer offers no encryption")
+                answered = layer.heard_answer or layer.peer_terminate_text is not None
+                raise self._not_encrypted("peer ends encryption" if answered else "peer answers no encryption")
             return [Note("the peer does without CCP: data goes in clear"), *self._ask_again(now)]
         others = [other for other in self._layers.values() if other is not layer and not isinstance(other, Ccp)]
         if all(other.state in _IDLE for other in others):
-            raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{layer.protocol.name} {_why(layer)}")
-        return [Note(f"{layer.protocol.name} {_why(layer)}")]
+            raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{layer.protocol.name} {self._why(layer)}")
+        return [Note(f"{layer.protocol.name} {self._why(layer)}")]
 
     def _violated(self, layer: Automaton, violation: PeerViolation, now: float) -> list[Output]:
         """Close only the layer where the link can live without it."""
@@ -184,8 +187,8 @@ class Network:
             f"{what}; this {self._end} requires {describe_strengths(self._policy.key_bits)}",
         )
 
-
-def _why(layer: Automaton) -> str:
-    if layer.peer_terminate_text is not None:
-        return "was ended by the peer"
-    return "is refused by the peer" if layer.heard_answer else "is not answered by the peer"
+    def _why(self, layer: Automaton) -> str:
+        if layer.peer_terminate_text is not None:
+            return "was ended by the peer"
+        refused = layer.heard_answer or layer.protocol in self._refused
+        return "is refused by the peer" if refused else "is not answered by the peer"
