@@ -6,18 +6,8 @@ from tests.tunnel.messages import PEER, samples
 from openpptp.errors import EndReason
 from openpptp.machine import Output
 from openpptp.ppp.settings import LinkSettings
-from openpptp.tunnel.call import (
-    TABLES,
-    Action,
-    Call,
-    CallCleared,
-    CallConnected,
-    CallOffered,
-    Event,
-    OutOfStep,
-    State,
-    classify,
-)
+from openpptp.tunnel.call import Call, CallCleared, CallConnected, CallOffered, OutOfStep, classify
+from openpptp.tunnel.call_tables import TABLES, Action, Event, State
 from openpptp.tunnel.control import SendMessage
 from openpptp.tunnel.settings import CallKind, Role, TunnelSettings
 from openpptp.wire.control import (

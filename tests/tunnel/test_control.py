@@ -8,17 +8,15 @@ from openpptp.machine import Output
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import control
 from openpptp.tunnel.control import (
-    Action,
     CallMessage,
     CallsEnd,
     ControlConnection,
     Ended,
     Established,
-    Event,
     SendMessage,
-    State,
     classify,
 )
+from openpptp.tunnel.control_tables import INITIATOR, RESPONDER, Action, Event, State
 from openpptp.tunnel.settings import Side, TunnelSettings
 from openpptp.wire.control import (
     EchoReply,
@@ -64,7 +62,7 @@ def ending(outputs: list[Output]) -> EndReason:
 
 REACHABLE = [
     (side, state)
-    for side, table in ((Side.INITIATOR, control.INITIATOR), (Side.RESPONDER, control.RESPONDER))
+    for side, table in ((Side.INITIATOR, INITIATOR), (Side.RESPONDER, RESPONDER))
     for state in table.states
 ]
 
@@ -76,7 +74,7 @@ class EveryCellTests:
     @pytest.mark.parametrize("message", samples(1), ids=str)
     def test_b008_every_message_in_every_state_follows_the_table(self, side, state, message):
         machine = connection(state, side)
-        row = (control.INITIATOR if side is Side.INITIATOR else control.RESPONDER)[state, classify(message)]
+        row = (INITIATOR if side is Side.INITIATOR else RESPONDER)[state, classify(message)]
         outputs = machine.receive(message, 1.0)
         assert machine.state is row.new_state
         over = [output for output in outputs if isinstance(output, Ended)]
@@ -92,7 +90,7 @@ class EveryCellTests:
         assert second == []
         assert machine.deadline is None
 
-    @pytest.mark.parametrize("table", [control.INITIATOR, control.RESPONDER])
+    @pytest.mark.parametrize("table", [INITIATOR, RESPONDER])
     def test_every_action_of_the_tables_is_there_and_every_state_can_end(self, table):
         assert {row.action for row in table} <= set(ControlConnection._ACTIONS)
         for state in table.states:
@@ -100,7 +98,7 @@ class EveryCellTests:
                 assert table[state, Event.TCP_CLOSED].new_state is State.CLOSED
 
     def test_no_action_is_without_a_use(self):
-        used = {row.action for table in (control.INITIATOR, control.RESPONDER) for row in table}
+        used = {row.action for table in (INITIATOR, RESPONDER) for row in table}
         assert used | {Action.IGNORE} == set(Action)
 
 

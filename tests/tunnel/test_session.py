@@ -15,7 +15,8 @@ from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call import Call
 from openpptp.tunnel.control import SendMessage
-from openpptp.tunnel.session import ENCRYPTION_GRACE, NETWORK_GRACE, Session
+from openpptp.tunnel.layers import ENCRYPTION_GRACE, NETWORK_GRACE
+from openpptp.tunnel.session import Session
 from openpptp.tunnel.settings import CallKind, Role, TunnelSettings
 from openpptp.wire.control import (
     CallClearRequest,

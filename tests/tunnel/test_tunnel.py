@@ -6,6 +6,8 @@ from struct import pack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.machine import need_captures
+from tests.pcap import tcp_streams
 from tests.sim.ppp_pair import client, pseudo_random, server
 from tests.sim.world import Place
 from tests.tunnel.messages import PEER, START_REPLY, START_REQUEST, samples
@@ -15,7 +17,16 @@ from openpptp.errors import EndReason
 from openpptp.machine import Note
 from openpptp.tunnel import tunnel as module
 from openpptp.tunnel.call_ids import CallIds
-from openpptp.tunnel.outputs import ClosePath, CloseStream, Connected, OpenPath, SendStream, SessionEnded, TunnelEnded
+from openpptp.tunnel.outputs import (
+    ClosePath,
+    CloseStream,
+    Connected,
+    ConnectPath,
+    OpenPath,
+    SendStream,
+    SessionEnded,
+    TunnelEnded,
+)
 from openpptp.tunnel.settings import CallKind, Side, TunnelSettings
 from openpptp.tunnel.tunnel import Tunnel
 from openpptp.wire.control import (
@@ -320,6 +331,59 @@ class BadOrderTests:
             assert table.ended()
 
 
+class CaptureTests:
+    """What real peers sent, played to ours (one capture per known peer)."""
+
+    CLIENTS = (
+        ("john-lulu.pcap", 0x0B74, "Windows 7"),
+        ("asleap-pptp.dump", 0, "Windows XP, with uninitialised memory as its vendor name (B-027)"),
+        ("packetlife-pptp-negotiation.cap", 1, "Ixia"),
+        ("ndpi-pptp.pcap", 0, "pptp-linux, which clears the call and goes"),
+        ("tcpdump-pptp.pcap", 0, "Windows NT"),
+    )
+    SERVERS = (
+        ("john-lulu.pcap", 0x0B74, 0x0100, "pptpd"),
+        ("asleap-pptp.dump", 0, 4, "Colubris"),
+        ("packetlife-pptp-negotiation.cap", 1, 0x18, "Cisco IOS"),
+        ("ndpi-pptp.pcap", 0, 0x2DEB, "Windows RRAS behind an address translator that rewrote the Call ID"),
+        ("tcpdump-pptp.pcap", 0, 0, "MoretonBay pptpd"),
+    )
+
+    @staticmethod
+    def stream(name: str, *, to_server: bool) -> bytes:
+        streams = tcp_streams(need_captures() / name, 1723)
+        (found,) = [data for (_, _, _, port), data in streams.items() if (port == 1723) == to_server]
+        return found
+
+    @pytest.mark.parametrize(("name", "call_id", "who"), CLIENTS)
+    def test_a_real_client_gets_its_call(self, name, call_id, who):
+        table = Table()
+        table.run("receive", self.stream(name, to_server=True))
+        start, reply, *rest = table.place.sent
+        assert (start.result_code, reply.result_code, reply.peer_call_id) == (1, 1, call_id)
+        (connected,) = table.place.all(ConnectPath)
+        assert connected.peer_call_id == call_id
+        assert table.place.only(Connected).peer_vendor_name.isprintable()
+        table.run("stream_closed")
+        ended = table.place.only(SessionEnded).reason
+        if name == "ndpi-pptp.pcap":
+            assert ended is EndReason.PEER_REQUEST
+            assert isinstance(rest[0], CallDisconnectNotify)
+        else:
+            assert ended is EndReason.CONNECTION_LOST
+
+    @pytest.mark.parametrize(("name", "ours", "theirs", "who"), SERVERS)
+    def test_a_real_server_takes_our_call(self, name, ours, theirs, who):
+        table = Table(TunnelSettings(link=client(), accepts=frozenset()), Side.INITIATOR, first=ours, last=ours)
+        table.run("place_call", CallKind.OUTGOING, client())
+        table.run("receive", self.stream(name, to_server=False))
+        assert table.place.only(ConnectPath) == ConnectPath(ours, theirs)
+        if name == "ndpi-pptp.pcap":
+            assert table.place.only(SessionEnded).reason is EndReason.PEER_REQUEST
+        else:
+            assert table.place.paths == {ours: theirs}
+
+
 class LenientTests:
     """2.12 and 2.13: whose Call ID a clear or disconnect carries (Q-11, Q-12)."""
 
@@ -385,6 +449,17 @@ class StoppingTests:
         assert table.place.sent[-1] == StopControlConnectionRequest(1)
         table.now += 2.0
         table.run("tick")
+        assert table.ended() is EndReason.USER_REQUEST
+        assert len(table.call_ids) == 0
+
+    def test_a_peer_that_stops_when_we_have_waited_long_enough_ends_it(self):
+        table = client_table()
+        (ours,) = table.place.paths
+        table.hears(OutgoingCallReply(PEER, ours, 1))
+        table.run("stop", EndReason.USER_REQUEST)
+        table.now = module.HANG_UP_WAIT
+        table.run("tick")
+        assert table.hears(StopControlConnectionRequest(1)) == [StopControlConnectionReply(1)]
         assert table.ended() is EndReason.USER_REQUEST
         assert len(table.call_ids) == 0
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 from openpptp.errors import EndReason
 from openpptp.machine import Deadline, Level, Note, Output
+from openpptp.tunnel.call_tables import AWAITED, TABLES, Action, Event, State
 from openpptp.tunnel.control import SendMessage
 from openpptp.tunnel.settings import CallKind, Role, TunnelSettings
-from openpptp.tunnel.table import Table
 from openpptp.wire.control import (
     CallClearRequest,
     CallDisconnectNotify,
@@ -28,152 +27,6 @@ from openpptp.wire.control import (
 
 MINIMUM_BPS = 300  # what Windows and pptp-linux ask for; no PAC of a voluntary tunnel looks at it
 
-
-class State(Enum):
-    """States of a call (RFC 2637 sections 3.2.3 and 3.2.4)."""
-
-    IDLE = "idle"
-    WAIT_REPLY = "wait_reply"
-    WAIT_CS_ANS = "wait_cs_ans"
-    WAIT_CONNECT = "wait_connect"
-    ESTABLISHED = "established"
-    WAIT_DISCONNECT = "wait_disconnect"
-    ENDED = "ended"
-    "The RFC's way back to idle: this call is over."
-
-
-class Event(Enum):
-    """What moves a call."""
-
-    PLACE = "place"
-    OUTGOING_CALL_REQUEST = "outgoing-call-request"
-    OUTGOING_CALL_REPLY = "outgoing-call-reply"
-    OUTGOING_CALL_REPLY_REFUSED = "outgoing-call-reply-refused"
-    INCOMING_CALL_REQUEST = "incoming-call-request"
-    INCOMING_CALL_REPLY = "incoming-call-reply"
-    INCOMING_CALL_REPLY_REFUSED = "incoming-call-reply-refused"
-    INCOMING_CALL_CONNECTED = "incoming-call-connected"
-    CALL_CLEAR_REQUEST = "call-clear-request"
-    CALL_DISCONNECT_NOTIFY = "call-disconnect-notify"
-    ANSWER = "answer"
-    "The circuit behind the PAC is connected: the RFC's Telco Answer."
-    HANG_UP = "hang-up"
-    TIMEOUT = "timeout"
-
-
-class Action(Enum):
-    """What is done on the way."""
-
-    IGNORE = "ignore"
-    SEND_OUTGOING_CALL_REQUEST = "send-outgoing-call-request"
-    SEND_INCOMING_CALL_REQUEST = "send-incoming-call-request"
-    DIAL = "dial"
-    SEND_OUTGOING_CALL_REPLY = "send-outgoing-call-reply"
-    SEND_OUTGOING_CALL_REPLY_ERROR = "send-outgoing-call-reply-error"
-    TIMED_OUT_SEND_OUTGOING_CALL_REPLY_ERROR = "timed-out-send-outgoing-call-reply-error"
-    SEND_INCOMING_CALL_REPLY = "send-incoming-call-reply"
-    SEND_INCOMING_CALL_CONNECTED = "send-incoming-call-connected"
-    CONNECT = "connect"
-    REFUSED = "refused"
-    CLEARED = "cleared"
-    CLEARED_SEND_DISCONNECT = "cleared-send-disconnect"
-    SEND_CLEAR = "send-clear"
-    SEND_DISCONNECT = "send-disconnect"
-    TIMED_OUT_SEND_CLEAR = "timed-out-send-clear"
-    TIMED_OUT_SEND_DISCONNECT = "timed-out-send-disconnect"
-    FINISH = "finish"
-    OUT_OF_STEP = "out-of-step"
-
-
-# A Call-Clear-Request from a PAC or a Call-Disconnect-Notify from a PNS is against the RFC, but what it means is plain.
-
-PNS_OUTGOING = Table(
-    "Outgoing call at the PNS (RFC 2637 section 3.2.4.2)",
-    """
-    idle             place                        send-outgoing-call-request  wait_reply
-    wait_reply       outgoing-call-reply          connect                     established
-    wait_reply       outgoing-call-reply-refused  refused                     ended
-    wait_reply       call-disconnect-notify       cleared                     ended
-    wait_reply       call-clear-request           cleared                     ended
-    wait_reply       hang-up                      send-clear                  wait_disconnect
-    wait_reply       timeout                      timed-out-send-clear        wait_disconnect
-    established      call-disconnect-notify       cleared                     ended
-    established      call-clear-request           cleared                     ended
-    established      hang-up                      send-clear                  wait_disconnect
-    wait_disconnect  call-disconnect-notify       finish                      ended
-    wait_disconnect  call-clear-request           finish                      ended
-    wait_disconnect  outgoing-call-reply-refused  finish                      ended
-    wait_disconnect  timeout                      out-of-step                 ended
-    """,
-    State,
-    Event,
-    Action.IGNORE,
-)
-
-PAC_OUTGOING = Table(
-    "Outgoing call at the PAC (RFC 2637 section 3.2.4.1)",
-    """
-    idle         outgoing-call-request   dial                            wait_cs_ans
-    wait_cs_ans  answer                  send-outgoing-call-reply        established
-    wait_cs_ans  hang-up                 send-outgoing-call-reply-error  ended
-    wait_cs_ans  timeout                 timed-out-send-outgoing-call-reply-error  ended
-    wait_cs_ans  call-clear-request      cleared-send-disconnect         ended
-    wait_cs_ans  call-disconnect-notify  cleared                         ended
-    established  call-clear-request      cleared-send-disconnect         ended
-    established  call-disconnect-notify  cleared                         ended
-    established  hang-up                 send-disconnect                 ended
-    """,
-    State,
-    Event,
-    Action.IGNORE,
-)
-
-PAC_INCOMING = Table(
-    "Incoming call at the PAC (RFC 2637 section 3.2.3.1)",
-    """
-    idle             place                        send-incoming-call-request    wait_reply
-    wait_reply       incoming-call-reply          send-incoming-call-connected  established
-    wait_reply       incoming-call-reply-refused  refused                       ended
-    wait_reply       call-clear-request           cleared-send-disconnect       ended
-    wait_reply       call-disconnect-notify       cleared                       ended
-    wait_reply       hang-up                      send-disconnect               ended
-    wait_reply       timeout                      timed-out-send-disconnect     ended
-    established      call-clear-request           cleared-send-disconnect       ended
-    established      call-disconnect-notify       cleared                       ended
-    established      hang-up                      send-disconnect               ended
-    """,
-    State,
-    Event,
-    Action.IGNORE,
-)
-
-PNS_INCOMING = Table(
-    "Incoming call at the PNS (RFC 2637 section 3.2.3.2)",
-    """
-    idle             incoming-call-request        send-incoming-call-reply  wait_connect
-    wait_connect     incoming-call-connected      connect                   established
-    wait_connect     call-disconnect-notify       cleared                   ended
-    wait_connect     call-clear-request           cleared                   ended
-    wait_connect     hang-up                      send-clear                wait_disconnect
-    wait_connect     timeout                      timed-out-send-clear      wait_disconnect
-    established      call-disconnect-notify       cleared                   ended
-    established      call-clear-request           cleared                   ended
-    established      hang-up                      send-clear                wait_disconnect
-    wait_disconnect  call-disconnect-notify       finish                    ended
-    wait_disconnect  call-clear-request           finish                    ended
-    wait_disconnect  timeout                      out-of-step               ended
-    """,
-    State,
-    Event,
-    Action.IGNORE,
-)
-
-TABLES = {
-    (Role.PNS, CallKind.OUTGOING): PNS_OUTGOING,
-    (Role.PAC, CallKind.OUTGOING): PAC_OUTGOING,
-    (Role.PAC, CallKind.INCOMING): PAC_INCOMING,
-    (Role.PNS, CallKind.INCOMING): PNS_INCOMING,
-}
 
 REFUSALS = {
     OutgoingCallResult.GENERAL_ERROR: "general error",
@@ -274,7 +127,7 @@ class Call:
             return [Note(f"ignored in {self.state.value}: {message}", Level.DEBUG)] if message is not None else []
         waited_for = self.deadline.reason if self.deadline is not None else ""
         self.state = row.new_state
-        awaited = _AWAITED.get((self.kind, self.state))
+        awaited = AWAITED.get((self.kind, self.state))
         self.deadline = Deadline(now + self._settings.call_timeout, awaited) if awaited is not None else None
         return self._ACTIONS[row.action](self, message, waited_for)
 
@@ -404,17 +257,6 @@ class Call:
     }
 
 
-_AWAITED = {
-    (CallKind.OUTGOING, State.WAIT_REPLY): "Outgoing-Call-Reply",
-    (CallKind.INCOMING, State.WAIT_REPLY): "Incoming-Call-Reply",
-    (CallKind.OUTGOING, State.WAIT_CS_ANS): "answer of the called line",
-    (CallKind.INCOMING, State.WAIT_CONNECT): "Incoming-Call-Connected",
-    (CallKind.OUTGOING, State.WAIT_DISCONNECT): "Call-Disconnect-Notify",
-    (CallKind.INCOMING, State.WAIT_DISCONNECT): "Call-Disconnect-Notify",
-}
-"What a transient state waits for."
-
-
 def classify(message: ControlMessage) -> Event | None:
     """Return the event a message is for a call; None when it changes none."""
     match message:
@@ -446,3 +288,21 @@ def _why_refused(message: OutgoingCallReply | IncomingCallReply) -> str:
         return number + error
     words = REFUSALS.get(OutgoingCallResult(message.result_code)) if 2 <= message.result_code <= 7 else None
     return f"{words} (result {number}{error})" if words is not None else f"result {number}{error}"
+
+
+def refuse(
+    request: OutgoingCallRequest | IncomingCallRequest, result: OutgoingCallResult, error: GeneralError
+) -> OutgoingCallReply | IncomingCallReply:
+    """Return the reply that refuses a request; no Call ID is assigned.
+
+    Incoming-Call-Reply knows three results only (section 2.10): a full house is general error 4 there.
+    """
+    if isinstance(request, OutgoingCallRequest):
+        return OutgoingCallReply(0, request.call_id, result, error)
+    match result:
+        case OutgoingCallResult.BUSY:
+            return IncomingCallReply(0, request.call_id, IncomingCallResult.GENERAL_ERROR, GeneralError.NO_RESOURCE)
+        case OutgoingCallResult.GENERAL_ERROR:
+            return IncomingCallReply(0, request.call_id, IncomingCallResult.GENERAL_ERROR, error)
+        case _:
+            return IncomingCallReply(0, request.call_id, IncomingCallResult.DO_NOT_ACCEPT)

@@ -2,23 +2,21 @@
 
 from collections import deque
 
-from openpptp.credentials import Answer, AuthMethod
+from openpptp.credentials import Answer
 from openpptp.errors import EndReason
 from openpptp.machine import Deadline, Note, Output, earliest
 from openpptp.ppp import outputs as ppp
 from openpptp.ppp.link import Link, Phase
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
-from openpptp.tunnel.call import Call, CallCleared, CallConnected, CallOffered, State
+from openpptp.tunnel.call import Call, CallCleared, CallConnected, CallOffered
+from openpptp.tunnel.call_tables import State
+from openpptp.tunnel.layers import Layers
 from openpptp.tunnel.settings import TunnelSettings
 from openpptp.wire.control import ControlMessage
 
 EARLY_FRAMES = 8  # ours: frames kept that overtook the message which connects the call (finding 18, B-056)
 EARLY_SECONDS = 1.0
-ENCRYPTION_GRACE = 3.0  # ours: seconds optional encryption may take after IPCP; CCP repeats after 1, 2, 3 seconds
-NETWORK_GRACE = 0.3  # ours: seconds the second of IPCP and IPv6CP may take before the first goes up alone
-MAKES_KEYS = frozenset({AuthMethod.MSCHAP_V1, AuthMethod.MSCHAP_V2})  # RFC 3079: without keys CCP is not even tried
-MPPE_OVERHEAD = 4  # octets: RFC 3078 section 3 header, and the protocol number inside
 
 
 class Session:
@@ -28,28 +26,24 @@ class Session:
         """Begin with a call in idle and a link that has not been started."""
         self.call = call
         self.call_id = call.call_id
-        self.user: str | None = None
         self.interface: tell.InterfaceUp | None = None
         "What InterfaceUp said; None while no data flows."
         self._link = link
         self._link_settings = link_settings
         self._settings = settings
-        self._path_open = False
         self._link_over = False
         self._ended = False
         self._early: deque[tuple[float, bytes]] = deque(maxlen=EARLY_FRAMES)
         self._gre_by: Deadline | None = None
         self._setup_by: Deadline | None = None
-        self._settle_by: Deadline | None = None
-        self._opened: ppp.LinkOpened | None = None
-        self._ipv4: ppp.Ipv4Up | None = None
-        self._ipv6: ppp.Ipv6Up | None = None
-        self._network_since: float | None = None
-        self._encrypted = False
-        self._encryption_possible = False
-        "Whether there are keys, and CCP has not come to an end."
+        self._layers = Layers(call.call_id, link_settings, settings.path_mru)
 
     # What the tunnel and the status look at
+
+    @property
+    def user(self) -> str | None:
+        """Who the peer proved to be, or as whom it let us in; None before that."""
+        return self._layers.user
 
     @property
     def ended(self) -> bool:
@@ -66,7 +60,7 @@ class Session:
         """The next moment this session must be ticked."""
         if self._ended or self.call.state is not State.ESTABLISHED:
             return self.call.deadline
-        return earliest(self._link.deadline, self._gre_by, self._setup_by, self._settle_by)
+        return earliest(self._link.deadline, self._gre_by, self._setup_by, self._layers.deadline)
 
     def waits_for(self) -> str | None:
         """Return what the session waits for, for a person; None when data flows."""
@@ -74,11 +68,11 @@ class Session:
             return None
         if self.call.state is not State.ESTABLISHED:
             return self.call.deadline.reason if self.call.deadline is not None else None
-        if self._settle_by is not None:
-            return self._settle_by.reason
+        if self._layers.deadline is not None:
+            return self._layers.deadline.reason
         if self._link.phase is not Phase.NETWORK:
             what = _PHASES[self._link.phase]
-        elif self._link_settings.encryption.required and not self._encrypted:
+        elif self._link_settings.encryption.required and not self._layers.encrypted:
             what = "encryption (CCP)"
         else:
             what = "addresses (IPCP)"
@@ -99,12 +93,10 @@ class Session:
 
     def place(self, now: float) -> list[Output]:
         """Ask the peer for the call."""
-        self._path_open = True
         return [tell.OpenPath(self.call_id), *self._take_call(self.call.place(now), now)]
 
     def accept(self, request: ControlMessage, now: float) -> list[Output]:
         """Take the request of a call the peer places; its acceptability has been judged."""
-        self._path_open = True
         return [tell.OpenPath(self.call_id), *self.receive(request, now)]
 
     def receive(self, message: ControlMessage, now: float) -> list[Output]:
@@ -154,7 +146,7 @@ class Session:
             return outputs + self._end(EndReason.SETUP_TIMEOUT, f"{sentence}; it waited for {self.waits_for()}", now)
         if _due(self._link.deadline, now):
             outputs += self._take_link(self._link.tick(now), now)
-        if not self._ended and _due(self._settle_by, now):
+        if not self._ended and _due(self._layers.deadline, now):
             outputs += self._settle(now)
         return outputs
 
@@ -198,6 +190,7 @@ class Session:
         return result
 
     def _take_link_output(self, output: Output, now: float) -> list[Output]:
+        self._layers.take(output)
         match output:
             case ppp.SendFrame(frame):
                 return [tell.SendFrame(self.call_id, frame)]
@@ -206,10 +199,8 @@ class Session:
             case ppp.EncryptionFlush():
                 return [tell.EncryptionFlush(self.call_id)]
             case ppp.EncryptionUp(send, receive):
-                self._encrypted = True
                 return [tell.EncryptionUp(self.call_id, send, receive), *self._settle(now)]
             case ppp.EncryptionDown():
-                self._encrypted = self._encryption_possible = False
                 return [*self._settle(now), tell.EncryptionDown(self.call_id)]
             case ppp.LinkEnded(reason, detail):
                 self._link_over = True
@@ -218,36 +209,11 @@ class Session:
                 return self._end(reason, detail, now)
             case Note(text, level):
                 return [Note(f"call {self.call_id}: {text}", level)]
-        self._remember(output)
         return self._settle(now)
 
-    def _remember(self, output: Output) -> None:
-        match output:
-            case ppp.LinkOpened():
-                self._opened = output
-                self._encryption_possible = False
-            case ppp.PeerAuthenticated(user, method):
-                self.user = user
-                self._encryption_possible |= method in MAKES_KEYS
-            case ppp.WeAuthenticated(method):
-                self.user = self.user or self._link_settings.our_name
-                self._encryption_possible |= method in MAKES_KEYS
-            case ppp.EncryptionDeclined():
-                self._encryption_possible = False
-            case ppp.Ipv4Up():
-                self._ipv4 = output
-            case ppp.Ipv4Down():
-                self._ipv4 = None
-            case ppp.Ipv6Up():
-                self._ipv6 = output
-            case ppp.Ipv6Down():
-                self._ipv6 = None
-
-    # Data may flow, or may not
-
     def _settle(self, now: float) -> list[Output]:
-        """Say InterfaceUp and InterfaceDown as the layers demand."""
-        wanted = self._wanted(now)
+        """Say InterfaceDown and InterfaceUp as the layers demand."""
+        wanted = self._layers.interface(now, up=self.interface is not None)
         if wanted == self.interface:
             return []
         result: list[Output] = []
@@ -259,58 +225,6 @@ class Session:
             self._setup_by = None
         self.interface = wanted
         return result
-
-    def _wanted(self, now: float) -> tell.InterfaceUp | None:
-        """Return the interface that the layers allow now."""
-        self._settle_by = None
-        if self._ipv4 is None and self._ipv6 is None:
-            self._network_since = None
-            return None
-        if self._network_since is None:
-            self._network_since = now
-        opened, policy = self._opened, self._link_settings.encryption
-        if opened is None or (policy.required and not self._encrypted):
-            return None
-        if self.interface is None:
-            self._settle_by = self._grace(self._network_since, now)
-            if self._settle_by is not None:
-                return None
-        return self._interface(opened)
-
-    def _grace(self, since: float, now: float) -> Deadline | None:
-        """Return until when a layer that is still on its way is waited for; None when nothing is.
-
-        Optional encryption that opens a moment after IPCP must not find data sent in clear before it; a peer that
-        answers nothing to CCP costs ENCRYPTION_GRACE. One that refuses it costs nothing.
-        """
-        policy, settings = self._link_settings.encryption, self._link_settings
-        waiting: list[Deadline] = []
-        if policy.enabled and self._encryption_possible and not self._encrypted:
-            waiting.append(Deadline(since + ENCRYPTION_GRACE, "optional encryption (CCP)"))
-        if settings.ipv4 and settings.ipv6 and (self._ipv4 is None or self._ipv6 is None):
-            waiting.append(Deadline(since + NETWORK_GRACE, "the other network protocol"))
-        return max((d for d in waiting if d.when > now), default=None)
-
-    def _interface(self, opened: ppp.LinkOpened) -> tell.InterfaceUp:
-        ipv4, ipv6 = self._ipv4, self._ipv6
-        mtu = min(opened.peer_mru, self._settings.path_mru)
-        if self._encrypted:
-            mtu -= MPPE_OVERHEAD  # README.MPPE: the MRU counts what MPPE adds
-        return tell.InterfaceUp(
-            call_id=self.call_id,
-            user=self.user or "",
-            our_address=ipv4.our_address if ipv4 is not None else None,
-            peer_address=ipv4.peer_address if ipv4 is not None else None,
-            dns=ipv4.dns if ipv4 is not None else (),
-            wins=ipv4.wins if ipv4 is not None else (),
-            our_identifier=ipv6.our_identifier if ipv6 is not None else None,
-            peer_identifier=ipv6.peer_identifier if ipv6 is not None else None,
-            mtu=mtu,
-            # Once MPPE is up nothing passes in clear any more, however optional it was (RFC 3078 section 2, B-111).
-            encryption_required=self._link_settings.encryption.required or self._encrypted,
-            compress_address_control=opened.compress_address_control,
-            compress_protocol=opened.compress_protocol,
-        )
 
     # The end
 
@@ -331,9 +245,7 @@ class Session:
         if self.interface is not None:
             self.interface = None
             result.append(tell.InterfaceDown(self.call_id))
-        if self._path_open:
-            self._path_open = False
-            result.append(tell.ClosePath(self.call_id))
+        result.append(tell.ClosePath(self.call_id))
         result.append(tell.SessionEnded(self.call_id, self.user, reason, detail))
         return result
 

@@ -9,7 +9,7 @@ from openpptp.machine import Deadline, Note, Output, Random, earliest
 from openpptp.ppp.link import Link
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
-from openpptp.tunnel.call import Call, OutOfStep
+from openpptp.tunnel.call import Call, OutOfStep, refuse
 from openpptp.tunnel.call_ids import CallIds
 from openpptp.tunnel.control import CallMessage, CallsEnd, ControlConnection, Ended, Established, SendMessage
 from openpptp.tunnel.session import Session
@@ -24,11 +24,9 @@ from openpptp.wire.control import (
     IncomingCallConnected,
     IncomingCallReply,
     IncomingCallRequest,
-    IncomingCallResult,
     OutgoingCallReply,
     OutgoingCallRequest,
     OutgoingCallResult,
-    name_of,
 )
 
 __all__ = ["Side", "Tunnel"]
@@ -263,23 +261,10 @@ class Tunnel:
     def _refuse(
         self, request: OutgoingCallRequest | IncomingCallRequest, refusal: tuple[OutgoingCallResult, GeneralError]
     ) -> list[Output]:
-        result, error = refusal
-        reply: OutgoingCallReply | IncomingCallReply
-        if isinstance(request, OutgoingCallRequest):
-            reply = OutgoingCallReply(0, request.call_id, result, error)
-        else:
-            # Incoming-Call-Reply knows three results only; a full house is general error 4 (section 2.10).
-            if result is OutgoingCallResult.BUSY:
-                result, error = OutgoingCallResult.GENERAL_ERROR, GeneralError.NO_RESOURCE
-            general = result is OutgoingCallResult.GENERAL_ERROR
-            answer = IncomingCallResult.GENERAL_ERROR if general else IncomingCallResult.DO_NOT_ACCEPT
-            reply = IncomingCallReply(0, request.call_id, answer, error)
+        reply = refuse(request, *refusal)
         outputs: list[Output] = [tell.SendStream(reply.encode())]
         if self._logged():
-            why = name_of(OutgoingCallResult, result)
-            if error:
-                why += f", error {name_of(GeneralError, error)}"
-            outputs.append(Note(f"call refused, result {why}: {request}"))
+            outputs.append(Note(f"call refused: {request}; {reply}"))
         return outputs
 
     def _logged(self) -> bool:
@@ -314,11 +299,12 @@ class Tunnel:
         result: list[Output] = []
         for session in self.sessions:
             result += self._take_session(session, session.disconnect(reason, detail, now), now)
-        if not self._sessions and self._stop_by is not None:
+        if not self._sessions:
             result += self._stop_connection(now)
         return result
 
     def _stop_connection(self, now: float) -> list[Output]:
+        """Stop the connection now; once only."""
         if self._stop_by is None:
             return []
         self._stop_by = None
