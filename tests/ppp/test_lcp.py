@@ -285,22 +285,22 @@ class OtherCodesTests:
 class TerminateRequestTests:
     """5.5. What the peer says when it ends."""
 
+    MARK = b"\x12\x34\x56\x78\x00\x3c\xcd\x74"
+
     @pytest.mark.parametrize(
-        ("data", "words"),
+        ("data", "reason", "words"),
         [
-            (b"", ""),
-            (b"\x12\x34\x56\x78\x00\x3c\xcd\x74\x00\x00\x00\x00", ""),
+            (b"", EndReason.PEER_REQUEST, ""),
+            (MARK + b"\0\0\0\0", EndReason.PEER_REQUEST, ""),
             (
-                b"\x12\x34\x56\x78\x00\x3c\xcd\x74\x00\x00\x03\x97",
-                "Windows error 919, the peer refused to authenticate",
+                MARK + b"\0\0\x03\x97",
+                EndReason.AUTHENTICATION_UNSUITABLE,
+                ": Windows error 919, the other side refused to be authenticated",
             ),
-            (b"\x12\x34\x56\x78\x00\x3c\xcd\x74\x00\x00\x00\x05", "Windows error 5"),
-            (
-                b"MPPE required but cannot negotiate MPPE key length\0",
-                "MPPE required but cannot negotiate MPPE key length",
-            ),
-            (b"a\x1b[31mb\xff", "a?[31mb\ufffd"),
+            (MARK + b"\0\0\0\x05", EndReason.PEER_REQUEST, ": Windows error 5"),
+            (b"MPPE required but not possible\0", EndReason.PEER_REQUEST, ": MPPE required but not possible"),
+            (b"a\x1b[31mb\xff", EndReason.PEER_REQUEST, ": a?[31mb\ufffd"),
         ],
     )
-    def test_q44_text_and_windows_errors(self, data, words):
-        assert describe_termination(data) == words
+    def test_q44_text_and_windows_errors(self, data, reason, words):
+        assert describe_termination(data) == (reason, "the peer ended the session" + words)

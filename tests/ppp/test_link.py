@@ -162,6 +162,14 @@ class PppdClientTests:
         assert conversation.told(EncryptionUp) << "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]"
         assert conversation.now == 0.0
 
+    def test_ipcp_put_off_is_asked_again_when_the_terminate_ack_comes_after_ccp_opened(self):
+        conversation = network() << f"[CCP ConfReq id=0x1 {MPPE}]" << "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]"
+        conversation >> f"[CCP ConfReq id=0x1 {MPPE}]" << f"[CCP ConfAck id=0x1 {MPPE}]"
+        conversation >> f"[CCP ConfAck id=0x1 {MPPE}]" >> "[IPCP TermAck id=0x1]"
+        assert conversation.told(EncryptionUp) << "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]"
+        assert conversation >> "[IPCP TermAck id=0x1]"
+        assert conversation.now == 0.0
+
     def test_ccp_request_that_crosses_success_is_kept(self):
         conversation = lcp_open() >> f"[CCP ConfReq id=0x1 {MPPE}]" >> "[IPCP ConfReq id=0x1 <addr 10.9.0.2>]"
         authenticated(conversation) << "[CHAP Success *]" << "[CCP ConfReq *]" << "[IPCP ConfReq *]"
@@ -536,6 +544,12 @@ class NetworkProtocolTests:
             conversation >> bytes.fromhex("ff03802101") + bytes((number,)) + bytes.fromhex("0006c802")
         conversation.wait(5)
         assert conversation.outputs[-1].reason is EndReason.NEGOTIATION_FAILED
+
+    def test_r180_no_ipv6_over_a_link_too_narrow_for_it(self):
+        conversation = play(Link(bare(ipv6=True), pseudo_random(5)))
+        request = conversation.frames.pop(0)
+        conversation >> "[LCP ConfReq id=0x1 <mru 1283>]" >> request.replace("ConfReq", "ConfAck")
+        assert conversation << "[LCP ConfAck *]" << "[IPCP ConfReq *]"
 
     def test_ipv6_goes_down_with_the_link(self):
         pair = Pair(server(ipv6=True), client(ipv6=True))

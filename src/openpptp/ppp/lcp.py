@@ -19,30 +19,35 @@ from openpptp.ppp.lcp_options import (
 from openpptp.ppp.options import PACKET_LIMIT, NegotiableOption
 from openpptp.ppp.outputs import LinkOpened
 from openpptp.ppp.settings import LinkSettings
+from openpptp.wire.notation import RAS_ERRORS, RAS_MARK
 from openpptp.wire.ppp import Code, LcpOption, Packet, Protocol
 
 PROTOCOL_REJECT_INTERVAL = 10.0  # ours: seconds until the same protocol is rejected once more
 MAX_PROTOCOL_REJECTS = 32  # ours: different protocols rejected in a session's life
 
-RAS_MARK = b"\x00\x3c\xcd\x74"  # what Windows puts after its magic number in a Terminate-Request
-RAS_ERRORS = {
-    0: "the user hung up",
-    691: "the user name or password was refused",
-    718: "no answer in time",
-    720: "no network protocol could be set up",
-    741: "encryption is required and not offered",
-    742: "the encryption asked for is not supported",
-    919: "the peer refused to authenticate",
+_RAS_REASONS = {
+    691: EndReason.AUTHENTICATION_REFUSED,
+    718: EndReason.PEER_SILENT,
+    720: EndReason.NEGOTIATION_FAILED,
+    741: EndReason.ENCRYPTION_UNSUITABLE,
+    742: EndReason.ENCRYPTION_UNSUITABLE,
+    919: EndReason.AUTHENTICATION_UNSUITABLE,
 }
 
 
-def describe_termination(data: bytes) -> str:
-    """Return in words what a Terminate-Request says: text, or Windows' error number behind its mark."""
+def describe_termination(data: bytes) -> tuple[EndReason, str]:
+    """Return why the peer sent a Terminate-Request with this data: text, or Windows' error behind its mark."""
+    reason, said = EndReason.PEER_REQUEST, ""
     if len(data) >= 12 and data[4:8] == RAS_MARK:
         error = int.from_bytes(data[8:12], "big")
-        return f"Windows error {error}" + (f", {RAS_ERRORS[error]}" if error in RAS_ERRORS else "") if error else ""
-    text = data[:200].decode("utf-8", "replace").strip("\0 \r\n")
-    return "".join(c if c.isprintable() else "?" for c in text)
+        reason = _RAS_REASONS.get(error, reason)
+        if error:
+            said = f"Windows error {error}" + (f", {RAS_ERRORS[error]}" if error in RAS_ERRORS else "")
+    else:
+        text = data[:200].decode("utf-8", "replace").strip("\0 \r\n")
+        said = "".join(c if c.isprintable() else "?" for c in text)
+    sentence = EndReason.PEER_REQUEST.value.sentence
+    return reason, f"{sentence}: {said}" if said else sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,9 +139,7 @@ class Link:
         before = self._lcp.state
         outputs = self._lcp.receive(packet, now)
         if packet.code == Code.TERMINATE_REQUEST and self._ending is None:
-            said = describe_termination(packet.data)
-            sentence = EndReason.PEER_REQUEST.value.sentence
-            self._ending = (EndReason.PEER_REQUEST, f"{sentence}: {said}" if said else sentence)
+            self._ending = describe_termination(packet.data)
             if State.REQ_SENT <= before <= State.ACK_SENT:
                 # The automaton would go on asking a peer that has just said that it will not.
                 outputs += self._lcp.close(now)
@@ -228,7 +226,9 @@ class Link:
             )
         self.phase = Phase.NETWORK
         grant = proved.accepted.network if proved.accepted is not None else None
-        running = self._network = Network(self._settings, grant, proved.keys, self._end_name, self._random)
+        running = self._network = Network(
+            self._settings, grant, proved.keys, self._end_name, self._random, peer_mru=self._lcp.agreed().peer_mru
+        )
         outputs = self._translate(running.start(now), now)
         early, self._early = self._early, []
         for protocol, packet in early:

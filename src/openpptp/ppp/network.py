@@ -14,9 +14,12 @@ from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
 from openpptp.ppp.outputs import EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Down
 from openpptp.ppp.settings import LinkSettings
-from openpptp.wire.ppp import Packet, Protocol
+from openpptp.wire.ppp import DEFAULT_MRU, Code, Packet, Protocol
 
 PROTOCOLS = frozenset({Protocol.CCP, Protocol.IPCP, Protocol.IPV6CP})
+
+MIN_IPV6_MTU = 1280  # RFC 5072 section 2
+MPPE_OVERHEAD = 4  # octets: coherency count and the inner protocol number (RFC 3078 section 3)
 
 _IDLE = frozenset({State.INITIAL, State.STARTING, State.CLOSED, State.STOPPED})
 _DOWN: dict[Protocol, type[EncryptionDown | Ipv4Down | Ipv6Down]] = {
@@ -37,6 +40,8 @@ class Network:
         keys: MppeStartKeys | None,
         end: str,
         random: Random,
+        *,
+        peer_mru: int = DEFAULT_MRU,
     ) -> None:
         self._policy = settings.encryption
         self._end = end
@@ -47,10 +52,11 @@ class Network:
             self._layers[Protocol.IPCP] = Ipcp(
                 grant, settings.our_ipv4, dns=settings.request_dns, wins=settings.request_wins
             )
-        if settings.ipv6:
+        if settings.ipv6 and peer_mru >= MIN_IPV6_MTU + MPPE_OVERHEAD:
             self._layers[Protocol.IPV6CP] = Ipv6cp(random)
         self._up: set[Protocol] = set()
         self._refused: set[Protocol] = set()
+        self._may_ask_again: set[Protocol] = set()
 
     @property
     def deadline(self) -> Deadline | None:
@@ -72,9 +78,14 @@ class Network:
         """Take a packet of a protocol that is negotiated here."""
         layer = self._layers[protocol]
         try:
-            return self._run(layer, layer.receive(packet, now), now)
+            outputs = self._run(layer, layer.receive(packet, now), now)
         except PeerViolation as violation:
             return self._violated(layer, violation, now)
+        if packet.code == Code.TERMINATE_ACK and layer.protocol in self._may_ask_again:
+            # The Terminate-Ack left the peer before its CCP was open and reached us after ours was.
+            self._may_ask_again.discard(layer.protocol)
+            outputs += self._run(layer, layer.ask_again(now), now)
+        return outputs
 
     def protocol_rejected(self, protocol: int, now: float) -> list[Output]:
         """Stop a protocol, named by its control or its data number, that the peer does not know."""
@@ -150,7 +161,8 @@ class Network:
         return [identifiers]
 
     def _ask_again(self, now: float) -> list[Output]:
-        """Repeat the requests the peer put off while it negotiated CCP."""
+        """Repeat the requests the peer put off while it negotiated CCP; once more each if they still are."""
+        self._may_ask_again = {Protocol.IPCP, Protocol.IPV6CP}
         outputs: list[Output] = []
         for layer in self._layers.values():
             if not isinstance(layer, Ccp):
