@@ -114,15 +114,15 @@ class Guest:
         return finished
 
     def processes(self, *names: str) -> list[str]:
-        """List the guest's processes of these names, as `pid name`."""
-        listed = self.run("ps -e -o pid=,comm=").output.splitlines()
-        return [line.strip() for line in listed if line.split()[1] in names]
+        """List the living processes of these names in the guest, as `pid name`."""
+        listed = [line.split() for line in self.run("ps -e -o pid=,stat=,comm=").output.splitlines()]
+        return [f"{pid} {name}" for pid, state, name, *_ in listed if name in names and not state.startswith("Z")]
 
     def gone(self, pid: int, *, timeout: float = 10.0) -> bool:
         """Wait in the guest until a process is no more; return whether it ended in time."""
-        turns = int(timeout / 0.05)
-        waiting = f"for _ in $(seq {turns}); do kill -0 {pid} 2>/dev/null || exit 0; sleep 0.05; done; exit 1"
-        return self.run(waiting, timeout=timeout + 20, check=False).status == 0
+        alive = f"ps -o stat= -p {pid} | grep -qv Z"
+        waiting = f"for _ in $(seq {int(timeout / 0.05)}); do {alive} || exit 0; sleep 0.05; done; exit 1"
+        return self.run(waiting, timeout=timeout + 60, check=False).status == 0
 
     def power_off(self) -> None:
         """Shut the guest down, by force when it does not listen."""

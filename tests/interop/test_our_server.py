@@ -45,7 +45,6 @@ class PptpLinuxTests:
                 session = connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client())
                 server.stop()
                 assert session.ended(), session.log()
-                assert "LCP terminated by peer" in session.log()
             assert lab.guest.processes("pppd", "pptp") == []
         assert capture.faults_of(HOST) == []
 
