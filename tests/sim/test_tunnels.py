@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.notation import frame
 from tests.sim.ppp_pair import client, server
 from tests.sim.world import Place, World, lossy
 
@@ -23,7 +24,6 @@ CARRIERS = st.builds(
     duplicate=st.floats(0, 0.2),
     jitter=st.floats(0, 0.05),
 )
-SENSIBLE_FOR_THE_PEER = {EndReason.PEER_REQUEST}
 
 
 def world(**changes: object) -> World:
@@ -83,6 +83,19 @@ class ReachTests:
         one.dial()
         one.run(limit=3600.0)
         assert_mirrored(one)
+
+    @given(CARRIERS)
+    def test_a_link_that_is_negotiated_anew_goes_down_and_comes_up_again_at_both_ends(self, carrier):
+        one = world(carrier=carrier)
+        one.dial()
+        one.run(until=one.both_up, limit=30.0)
+        ((call_id, _),) = one.server.up.items()
+        again = frame("[LCP ConfReq id=0x77 <mru 1400> <magic 0x12345678>]")
+        one.take(one.server, one.server.tunnel.frame_received(call_id, again, one.now))
+        assert not one.server.up
+        one.run(until=lambda: one.both_up() and len(one.client.all(InterfaceUp)) > 1, limit=one.now + 30)
+        assert_mirrored(one)
+        assert not one.server.all(SessionEnded)
 
     def test_b036_two_users_behind_one_address_do_not_meet(self):
         one, other = world(seed=1), world(seed=2)
@@ -181,11 +194,6 @@ class EndTests:
 
 class FailureTests:
     """What goes wrong is said in the right words on both sides."""
-
-    def run(self, one: World, limit: float = 100.0) -> World:
-        one.dial()
-        one.run(until=lambda: bool(reasons(one.client) and reasons(one.server)), limit=limit)
-        return one
 
     def test_a_wrong_password_is_refused_at_both_ends(self):
         one = world()
