@@ -34,7 +34,7 @@ class AddTests:
         path = tmp_path / "chap-secrets"
         secrets_edit.add(path, "ann", "pass word#1")
         assert path.read_bytes() == b'ann * "pass word#1" *\n'
-        assert path.stat().st_mode & 0o777 == 0o600
+        assert {child.stat().st_mode & 0o777 for child in tmp_path.iterdir()} == {0o600}
         assert sorted(child.name for child in tmp_path.iterdir()) == [".chap-secrets.lock", "chap-secrets"]
 
     def test_everything_before_stays(self, file):

@@ -249,8 +249,11 @@ class ChangedFileTests:
         secret, file = tmp_path / "secret", tmp_path / "chap-secrets"
         secret.write_bytes(b"one\n")
         file.write_bytes(f"User * @{secret} *\n".encode())
-        users = SecretsUsers(file, "openpptp")
+        file.chmod(0o644)
+        reports = []
+        users = SecretsUsers(file, "openpptp", reports.append)
         assert isinstance(users.check(pap(b"User", "one")), Admitted)
+        assert len(reports) == 1
         rewrite(secret, b"two\n")
         assert isinstance(users.check(pap(b"User", "two")), Admitted)
         assert isinstance(users.check(pap(b"User", "one")), Refused)
