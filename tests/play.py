@@ -18,7 +18,7 @@ from tests.notation import frame
 
 from openpptp.errors import PeerViolation
 from openpptp.machine import Note, Output
-from openpptp.ppp.fsm import Automaton, LayerStarted, Send
+from openpptp.ppp.automaton import Automaton, LayerStarted, Send
 from openpptp.ppp.link import Link
 from openpptp.ppp.outputs import SendFrame
 from openpptp.wire.notation import describe_frame

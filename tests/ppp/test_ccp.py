@@ -5,8 +5,9 @@ from tests.play import play
 
 from openpptp.credentials import Encryption, MppeStartKeys
 from openpptp.errors import EndReason
+from openpptp.ppp.automaton import LayerUp
 from openpptp.ppp.ccp import EXCESS_RESETS, RESETS_PER_SECOND, Ccp
-from openpptp.ppp.fsm import LayerUp, State
+from openpptp.ppp.fsm import State
 from openpptp.ppp.outputs import EncryptionFlush
 from openpptp.ppp.settings import EncryptionPolicy
 from openpptp.wire.ppp import CcpOption, Code, Option, Packet, encode_options
@@ -164,6 +165,10 @@ class AnswersTests:
         conversation = play(ccp()) >> request(bits, Code.CONFIGURE_NAK)
         assert conversation.violation.reason is EndReason.ENCRYPTION_UNSUITABLE
         assert str(conversation.violation) == f"peer offers {offer}; this server requires MPPE 128 bit"
+
+    def test_weaker_suggestion_where_encryption_is_not_required(self):
+        conversation = play(ccp(required=False)).hush() >> request(0x01000020, Code.CONFIGURE_NAK)
+        assert conversation << "[CCP ConfReq id=0x2]"
 
     def test_reject_ends_the_session_in_words(self):
         conversation = play(ccp()) >> request(STATELESS_128, Code.CONFIGURE_REJECT)

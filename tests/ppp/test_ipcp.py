@@ -7,7 +7,7 @@ from tests.play import play
 from tests.sim.ppp_pair import GRANT
 
 from openpptp.errors import EndReason, PeerViolation
-from openpptp.ppp.fsm import LayerUp
+from openpptp.ppp.automaton import LayerUp
 from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.outputs import Ipv4Up
 

@@ -3,7 +3,7 @@
 from tests.play import play
 from tests.sim.ppp_pair import pseudo_random
 
-from openpptp.ppp.fsm import LayerUp
+from openpptp.ppp.automaton import LayerUp
 from openpptp.ppp.ipv6cp import Ipv6cp, random_identifier
 from openpptp.wire.ppp import Code, Packet
 

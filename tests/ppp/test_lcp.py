@@ -6,8 +6,10 @@ from tests.sim.ppp_pair import client, pseudo_random, server
 
 from openpptp.credentials import AuthMethod
 from openpptp.errors import EndReason
-from openpptp.ppp.fsm import LayerDown, LayerUp, State
+from openpptp.ppp.automaton import LayerDown, LayerUp
+from openpptp.ppp.fsm import State
 from openpptp.ppp.lcp import MAX_PROTOCOL_REJECTS, Lcp, ProtocolRejected, describe_termination
+from openpptp.ppp.lcp_options import MagicNumber
 from openpptp.ppp.outputs import LinkOpened
 from openpptp.wire.ppp import Code, Packet
 
@@ -174,6 +176,10 @@ class MagicNumberTests:
 
     def test_r087_zero_is_nakked(self):
         assert asked() >> "[LCP ConfReq id=0x1 <magic 0x0>]" << "[LCP ConfNak id=0x1 <magic *>]"
+
+    def test_ours_is_never_zero(self):
+        octets = iter([bytes(4), b"\0\0\0\1"])
+        assert MagicNumber(lambda _: next(octets)).ask() == b"\0\0\0\1"
 
     def test_b071_our_own_requests_coming_back(self):
         machine = lcp(client())

@@ -9,7 +9,7 @@ from tests.play import Play, play
 from tests.sim.ppp_pair import GRANT, Pair, check, client, pseudo_random, server
 
 from openpptp import crypto
-from openpptp.credentials import AuthMethod, Refused
+from openpptp.credentials import Accepted, AuthMethod, Refused
 from openpptp.errors import EndReason
 from openpptp.ppp.fsm import State
 from openpptp.ppp.link import Link, Phase
@@ -25,6 +25,7 @@ from openpptp.ppp.outputs import (
     LinkEnded,
     LinkOpened,
     PeerAuthenticated,
+    SendFrame,
     WeAuthenticated,
 )
 from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
@@ -67,8 +68,6 @@ def authenticated(conversation, user=b"lulu", password="password", answer=None):
 
 
 def accept(user, keys, proof):
-    from openpptp.credentials import Accepted
-
     return Accepted(user, GRANT, proof, keys)
 
 
@@ -184,6 +183,16 @@ class PppdClientTests:
             conversation << f"[IPCP ConfNak id={number:#x} <addr 10.9.0.2>]"
         assert conversation
 
+    def test_q83_early_ipv6_is_protocol_rejected_when_the_time_has_come(self):
+        conversation = lcp_open() >> "[IPV6CP ConfReq id=0x1]"
+        authenticated(conversation) << "[CHAP Success *]" << "[CCP ConfReq *]" << "[IPCP ConfReq *]"
+        assert conversation << "[LCP ProtRej id=0x2 80 57 01 01 00 04]"
+
+    def test_early_packet_that_ends_the_session_is_the_last(self):
+        conversation = lcp_open() >> f"[CCP ConfRej id=0x1 {MPPE}]" >> "[IPCP ConfReq id=0x1 <addr 10.9.0.2>]"
+        authenticated(conversation) << "[CHAP Success *]" << "[CCP ConfReq *]" << "[IPCP ConfReq *]"
+        assert conversation << "[LCP TermReq *]"
+
     def test_early_packets_of_who_is_refused_are_forgotten(self):
         conversation = lcp_open() >> f"[CCP ConfReq id=0x1 {MPPE}]"
         authenticated(conversation, answer=Refused("wrong password")).wait(1.0)
@@ -261,6 +270,11 @@ class WrongPhaseTests:
         assert link().credentials_checked(Refused("late"), 0.0) == []
         assert link().request_encryption_reset(0.0) == []
 
+    def test_answer_to_a_question_nobody_asked(self):
+        pair = Pair(server(), client())
+        pair.run(until=pair.both_open)
+        assert pair.peer.link.credentials_checked(Refused("?"), pair.now) == []
+
 
 def octets(text):
     try:
@@ -311,6 +325,14 @@ class RenegotiationTests:
             pair.peer, pair.peer.link.receive(encode_frame(Protocol.CHAP, Packet(1, 99, value).encode()), pair.now)
         )
         assert "CHAP Response id=0x63" in pair.peer.sent[-1]
+        response = MsChapV2Response.decode(ChapValue.decode(pair.peer.last(SendFrame).frame[8:]).value)
+        hash_hash = crypto.hash_nt_password_hash(crypto.nt_password_hash("correct horse"))
+        proof = crypto.generate_authenticator_response(
+            hash_hash, response.nt_response, response.peer_challenge, b"a new challenge!", b"alice"
+        )
+        success = Packet(3, 99, b"S=" + proof.hex().upper().encode() + b" M=again").encode()
+        pair.take(pair.peer, pair.peer.link.receive(encode_frame(Protocol.CHAP, success), pair.now))
+        assert not pair.peer.has(LinkEnded)
         pair.peer.only(WeAuthenticated)
         pair.peer.only(EncryptionUp)
 
@@ -505,6 +527,12 @@ class NetworkProtocolTests:
         conversation = bare_open() << "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]" >> "[LCP ProtRej id=0x1 80 21]"
         conversation.hush().wait(5)
         assert conversation.told(LinkEnded(EndReason.NEGOTIATION_FAILED, "IPCP is refused by the peer")).hush()
+
+    def test_ipv6_alone(self):
+        settings = LinkSettings(encryption=CLEAR, ipv4=False, ipv6=True)
+        pair = Pair(settings, settings)
+        pair.run(until=lambda: all(end.has(Ipv6Up) for end in pair.ends), limit=5)
+        assert all(end.has(Ipv6Up) for end in pair.ends)
 
     def test_one_of_two_refused_does_not(self):
         conversation = bare_open(ipv6=True).hush() >> "[LCP ProtRej id=0x1 80 57]"

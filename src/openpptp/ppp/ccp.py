@@ -11,7 +11,8 @@ from typing import ClassVar
 from openpptp.credentials import Encryption, MppeStartKeys
 from openpptp.errors import EndReason, PeerViolation
 from openpptp.machine import Output
-from openpptp.ppp.fsm import Automaton, Event, RestartTimer, Send, State
+from openpptp.ppp.automaton import Automaton, RestartTimer, Send
+from openpptp.ppp.fsm import Event, State
 from openpptp.ppp.options import ACK, REJECT, Judgement, Nak, NegotiableOption
 from openpptp.ppp.outputs import EncryptionFlush
 from openpptp.ppp.settings import EncryptionPolicy

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from openpptp.credentials import NetworkGrant
 from openpptp.errors import EndReason, PeerViolation
-from openpptp.ppp.fsm import Automaton, RestartTimer
+from openpptp.ppp.automaton import Automaton, RestartTimer
 from openpptp.ppp.options import ACK, REJECT, Judgement, Nak, NegotiableOption
 from openpptp.ppp.outputs import Ipv4Up
 from openpptp.wire.ppp import IpcpOption, Protocol

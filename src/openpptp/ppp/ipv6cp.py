@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from openpptp.machine import Random
-from openpptp.ppp.fsm import Automaton, RestartTimer
+from openpptp.ppp.automaton import Automaton, RestartTimer
 from openpptp.ppp.options import ACK, Judgement, Nak, NegotiableOption
 from openpptp.ppp.outputs import Ipv6Up
 from openpptp.wire.ppp import Ipv6cpOption, Protocol

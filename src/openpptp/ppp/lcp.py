@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from openpptp.errors import EndReason, PeerViolation
 from openpptp.machine import Deadline, Level, Note, Output, Random
-from openpptp.ppp.fsm import Automaton, Event, RestartTimer, Send, State
+from openpptp.ppp.automaton import Automaton, RestartTimer, Send
+from openpptp.ppp.fsm import Event, State
 from openpptp.ppp.lcp_options import (
     LOOP_LIMIT,
     Authentication,

@@ -6,6 +6,7 @@ to the phase is dropped without a word; control packets that crossed the last au
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
 from openpptp.credentials import Answer
 from openpptp.errors import BadMessage, EndReason, PeerViolation
@@ -13,8 +14,9 @@ from openpptp.machine import Deadline, Level, Note, Output, Random, earliest
 from openpptp.ppp import authentication, network
 from openpptp.ppp.auth.outputs import AuthenticationFailed, SendPacket
 from openpptp.ppp.authentication import Authentication
+from openpptp.ppp.automaton import LayerDown, LayerFinished, LayerStarted, LayerUp, Send
 from openpptp.ppp.ccp import describe_strengths
-from openpptp.ppp.fsm import LayerDown, LayerFinished, LayerStarted, LayerUp, Send, State
+from openpptp.ppp.fsm import State
 from openpptp.ppp.lcp import Lcp, ProtocolRejected, describe_termination
 from openpptp.ppp.network import Network
 from openpptp.ppp.outputs import LinkEnded, SendFrame
@@ -153,8 +155,7 @@ class Link:
         if self.phase not in {Phase.AUTHENTICATE, Phase.NETWORK} or protocol < _FIRST_CONTROL_PROTOCOL:
             return dropped
         if protocol in authentication.PROTOCOLS:
-            if self._authentication is None:
-                return dropped
+            assert self._authentication is not None
             return self._translate(self._authentication.receive(protocol, Packet.decode(information), now), now)
         if self._network is None:
             if protocol not in network.PROTOCOLS or len(self._early) >= MAX_EARLY:
@@ -191,7 +192,7 @@ class Link:
                 case LayerStarted():
                     pass
                 case ProtocolRejected(protocol):
-                    translated += self._guard(lambda p=protocol: self._protocol_rejected(p, now), now)  # type: ignore[misc]
+                    translated += self._guard(partial(self._protocol_rejected, protocol, now), now)
                 case AuthenticationFailed(reason, detail):
                     translated += self._end(reason, detail, now)
                 case _:
@@ -235,7 +236,7 @@ class Link:
             if running is not self._network:
                 break
             if running.speaks(protocol):
-                outputs += self._guard(lambda p=protocol, k=packet: self._network_receive(p, k, now), now)  # type: ignore[misc]
+                outputs += self._guard(partial(self._network_receive, protocol, packet, now), now)
             else:
                 outputs += self._translate(self._lcp.reject_protocol(protocol, packet.encode(), now), now)
         return outputs

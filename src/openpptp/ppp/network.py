@@ -8,8 +8,9 @@ from openpptp.credentials import MppeStartKeys, NetworkGrant
 from openpptp.errors import EndReason, PeerViolation
 from openpptp.machine import Deadline, Note, Output, Random, earliest
 from openpptp.ppp.auth.outputs import SendPacket
+from openpptp.ppp.automaton import Automaton, LayerDown, LayerFinished, LayerStarted, LayerUp, Send
 from openpptp.ppp.ccp import Ccp, describe_strengths
-from openpptp.ppp.fsm import Automaton, LayerDown, LayerFinished, LayerStarted, LayerUp, Send, State
+from openpptp.ppp.fsm import State
 from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
 from openpptp.ppp.outputs import EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Down
@@ -145,9 +146,7 @@ class Network:
     def _opened(self, layer: Automaton, now: float) -> list[Output]:
         if isinstance(layer, Ccp):
             agreed = layer.agreed()
-            if agreed is None:
-                if self._policy.required:
-                    raise self._not_encrypted("peer offers no encryption")
+            if agreed is None:  # never where encryption is required: the option has ended the session by now
                 return [Note("CCP opened without MPPE: data goes in clear"), *self._ask_again(now)]
             self._up.add(layer.protocol)
             return [EncryptionUp(*agreed), *self._ask_again(now)]
