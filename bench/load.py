@@ -48,11 +48,13 @@ class LoadClients:
         self._log = structlog.get_logger()
         self.drivers: list[TunnelDriver] = []
         self.failures: list[str] = []
+        self._empty = asyncio.Event()
 
     async def one(self) -> bool:
         """Bring one session up; return whether it came."""
         _, driver = await self._loop.create_connection(self._driver, self._server, 1723)
-        up = self._up[driver] = self._loop.create_future()
+        up: asyncio.Future[bool] = self._loop.create_future()
+        self._up[driver] = up
         driver.run(driver.tunnel.place_call, CallKind.OUTGOING, self._link)
         return await up
 
@@ -69,8 +71,8 @@ class LoadClients:
         """End every session in good order."""
         for driver in list(self.drivers):
             driver.stop(EndReason.USER_REQUEST)
-        while self.drivers:
-            await asyncio.sleep(0.05)
+        if self.drivers:
+            await self._empty.wait()
 
     def _driver(self) -> TunnelDriver:
         driver = TunnelDriver(self._tunnel, self._data_path, self._calls, self, self._log)
@@ -99,6 +101,8 @@ class LoadClients:
 
     def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
         self.drivers.remove(driver)
+        if not self.drivers:
+            self._empty.set()
         up = self._up.pop(driver, None)
         if up is not None:
             self.failures.append(output.detail)

@@ -1,0 +1,82 @@
+"""What is measured, one function per row group; each returns rows of the one table."""
+
+import json
+import statistics
+import sys
+from dataclasses import dataclass
+
+from bench.network import INSIDE, PASSWORD, SERVER, USER, Network, processor_seconds, resident_octets
+
+LOAD = (sys.executable, "-m", "bench.load", SERVER, "--user", USER, "--password", PASSWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    subject: str
+    reached: str
+    target: str
+    met: bool | None
+    "None: nothing is promised."
+
+    def __str__(self) -> str:
+        """Return the line in Markdown."""
+        verdict = {True: "yes", False: "**no**", None: "-"}[self.met]
+        return f"| {self.subject} | {self.reached} | {self.target} | {verdict} |"
+
+
+def windows7(runs: int) -> list[Row]:
+    """Measure a log-in of the scripted Windows 7."""
+    with Network() as network, network.our_server():
+        command = (sys.executable, "-m", "bench.windows7", SERVER, USER, PASSWORD, "--times", str(runs))
+        report = json.loads(network.run(network.client, *command))
+    reached = f"{report['median']:.1f} ms median, {report['most']:.1f} ms most, of {runs}"
+    return [
+        Row("log-in of the scripted Windows 7, TCP accept to IPCP open", reached, "within 50 ms", report["most"] <= 50)
+    ]
+
+
+def set_ups(sessions: int, runs: int) -> list[Row]:
+    """Measure set-ups per second and memory per session, the server on one processor, the generator on the other."""
+    rates, busy, octets = [], [], []
+    for _ in range(runs):
+        with Network() as network, network.our_server(processor=0) as server:
+            first = resident_octets(server.pid), processor_seconds(server.pid)
+            with network.running(network.client, *LOAD, "--sessions", str(sessions), processor=1) as generator:
+                assert generator.stdout is not None
+                report = json.loads(generator.stdout.readline())
+                if report["up"] != sessions:
+                    raise RuntimeError(f"{report['up']} of {sessions} sessions came up: {report['failures']}")
+                rates.append(sessions / report["seconds"])
+                busy.append((processor_seconds(server.pid) - first[1]) / sessions * 1000)
+                octets.append((resident_octets(server.pid) - first[0]) / sessions / 1024)
+    rate, memory = statistics.median(rates), statistics.median(octets)
+    what = f"{sessions} sessions with MS-CHAPv2, MPPE 128, IPCP"
+    return [
+        Row(
+            f"set-ups per second, {what}",
+            f"{rate:.0f} (server busy {statistics.median(busy):.2f} ms each)",
+            "at least 150",
+            rate >= 150,
+        ),
+        Row(f"server memory per session, {what} held", f"{memory:.0f} KB", "at most 100 KB", memory <= 100),
+    ]
+
+
+def throughput(seconds: int, runs: int) -> list[Row]:
+    """Measure TCP through the reference data path, as ratio to plain TCP on the same path, offloads off."""
+    rows = []
+    with Network() as network, network.our_server():
+        for download, direction in ((False, "client to server"), (True, "server to client")):
+            plain, inside = [], []
+            for _ in range(runs):
+                plain.append(network.iperf(SERVER, seconds, download=download))
+                with network.our_client():
+                    inside.append(network.iperf(INSIDE, seconds, download=download))
+            ratio = statistics.median(inside[i] / plain[i] for i in range(runs))
+            reached = f"{ratio:.4f} ({statistics.median(inside):.0f} of {statistics.median(plain):.0f} Mbit/s)"
+            rows.append(
+                Row(f"reference data path, TCP, MPPE 128, {direction}, to plain TCP", reached, "stated only", None)
+            )
+    return rows
