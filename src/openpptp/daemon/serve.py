@@ -22,6 +22,7 @@ from openpptp.daemon import log as logs
 from openpptp.daemon.config import Settings
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.server import Server
+from openpptp.daemon.values import AddressRange
 from openpptp.errors import SetupError
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
@@ -59,8 +60,11 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
         undo.callback(listener.close)
         gre = RawGrePort(None if settings.server.listen.is_unspecified else settings.server.listen)
         undo.callback(gre.close)
-        tun = await _prepare_host(settings, log, undo)
-        server = Server(settings, users, pool, log, partial(ReferenceDataPath, gre, tun, loop=loop))
+        links, tun = await _prepare_host(settings, log, undo)
+        routes = FixedAddresses(links, tun.name, log)
+        server = Server(
+            settings, users, pool, log, partial(ReferenceDataPath, gre, tun, loop=loop), route_address=routes.lead
+        )
         undo.callback(server.close)
         accepting = await loop.create_server(server.protocol, sock=listener, backlog=BACKLOG)
         undo.push_async_callback(server.stop)
@@ -102,7 +106,7 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
     return listener
 
 
-async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: AsyncExitStack) -> Tun:
+async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: AsyncExitStack) -> tuple[Links, Tun]:
     """Make the device with its address and routes, forwarding and firewall; each is undone by the stack."""
     journal = Journal(settings.server.runtime_directory)
     undo.callback(journal.close)
@@ -110,7 +114,7 @@ async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: Asy
     undo.callback(links.close)
     forwarding = Forwarding(journal)
     firewall = Firewall(journal, table=firewall_table(settings.server.interface))
-    _take_back(log, "left by a server that was killed", links.undo, forwarding.undo, firewall.undo)
+    _take_back(log, "left by a server that was killed", links.undo, firewall.undo)
     tun = Tun(settings.server.interface)
     undo.callback(tun.close)
     undo.callback(partial(_take_back, log, "left behind", links.undo, forwarding.undo, firewall.undo))
@@ -127,6 +131,8 @@ async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: Asy
         await links.later(links.add_route, network, tun.name, source=settings.network.our_address())
     if settings.network.forward:
         forwarding.enable()
+    else:
+        _take_back(log, "left by a server that was killed", forwarding.undo)
     if settings.network.nat or settings.network.mss_clamp:
         transaction = plan(
             device=tun.name,
@@ -138,7 +144,31 @@ async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: Asy
         firewall.apply(transaction)
         for obstacle in firewall.obstacles(tun.name):
             log.warning(obstacle)
-    return tun
+    return links, tun
+
+
+class FixedAddresses:
+    """Routes for addresses that the secrets file gives a user outside the pool."""
+
+    def __init__(self, links: Links, device: str, log: FilteringBoundLogger) -> None:
+        """Route through device."""
+        self._links = links
+        self._device = device
+        self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def lead(self, address: IPv4Address, leads: bool) -> None:
+        """Add or remove the route, beside the event loop; the netlink thread keeps the order."""
+        task = asyncio.create_task(self._change(IPv4Network(address), leads))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _change(self, network: IPv4Network, leads: bool) -> None:
+        try:
+            change = self._links.add_route if leads else self._links.remove_route
+            await self._links.later(change, network, self._device)
+        except SetupError as error:
+            self._log.warning(str(error))
 
 
 def firewall_table(interface: str) -> str:
@@ -147,9 +177,20 @@ def firewall_table(interface: str) -> str:
 
 
 def pool_networks(settings: Settings) -> list[IPv4Network]:
-    """Return the addresses clients may get as the fewest networks."""
-    ranges = [summarize_address_range(entry.first, entry.last) for entry in settings.network.leases()]
-    return list(collapse_addresses(network for networks in ranges for network in networks))
+    """Return the pool as the fewest networks; our own address may be among them, the host knows it before any route."""
+    return list(collapse_addresses(network for entry in settings.network.pool for network in networks_of(entry)))
+
+
+def networks_of(entry: AddressRange) -> list[IPv4Network]:
+    """Return a range as networks; a range that is all hosts of a network counts as that network.
+
+    So a pool of 10.0.0.0/24 makes one route, not the fourteen that leave out its first and last address.
+    """
+    bits = (int(entry.first) ^ int(entry.last)).bit_length()
+    network = IPv4Network((int(entry.first) >> bits << bits, 32 - bits))
+    if int(entry.first) - int(network[0]) <= 1 and int(network[-1]) - int(entry.last) <= 1:
+        return [network]
+    return list(summarize_address_range(entry.first, entry.last))
 
 
 def _take_back(log: FilteringBoundLogger, origin: str, *undoings: Callable[[], list[str]]) -> None:

@@ -28,6 +28,9 @@ from openpptp.tunnel.tunnel import Tunnel
 OpenDataPath = Callable[..., DataPath]
 "Opens a data path that reports to frame_received and encryption_lost (datapath/seam.py), both given by keyword."
 
+RouteAddress = Callable[[IPv4Address, bool], None]
+"Leads an address that lies outside the pool into the tunnel (True), or no longer (False)."
+
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
 
 
@@ -52,8 +55,11 @@ class Server:
         pool: AddressPool,
         log: FilteringBoundLogger,
         open_data_path: OpenDataPath,
+        *,
+        route_address: RouteAddress = lambda _address, _leads: None,
     ) -> None:
         """Prepare; nothing listens yet."""
+        self._route_address = route_address
         self._users = users
         self._pool = pool
         self._log = log
@@ -153,6 +159,8 @@ class Server:
             driver.log.warning("no free address for this user", user=verdict.user)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
         self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver, now)
+        if address not in self._pool:
+            self._route_address(address, True)
         self._leave_door(driver)
         grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
         return Accepted(verdict.user, grant, verdict.authenticator_response, verdict.keys)
@@ -162,6 +170,8 @@ class Server:
         record = self.sessions.pop(call_id, None)
         if record is not None:
             self._pool.release(record.address)
+            if record.address not in self._pool:
+                self._route_address(record.address, False)
         return record
 
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
