@@ -45,7 +45,7 @@ class ListenTests:
                 listen(IPv4Address("127.0.0.1"), first.getsockname()[1])
 
     def test_a_foreign_address_is_a_wrong_setting(self):
-        with pytest.raises(SetupError, match="192.0.2.1 is not an address of this machine") as caught:
+        with pytest.raises(SetupError, match=r"192\.0\.2\.1 is not an address of this machine") as caught:
             listen(IPv4Address("192.0.2.1"), 0)
         assert caught.value.exit_code == 2
 
