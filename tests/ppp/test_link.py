@@ -478,6 +478,17 @@ class EncryptionTests:
         pair.run(until=pair.both_over, limit=10)
         assert pair.authenticator.only(LinkEnded).detail.startswith("without authentication there are no keys")
 
+    def test_demand_that_is_withdrawn_is_named(self):
+        """pppd answers our Nak by asking for nothing, and ends the link once LCP is open."""
+        conversation = play(link(client()))
+        request = conversation.frames.pop(0)
+        conversation >> "[LCP ConfReq id=0x1 <auth pap> <magic 0xc6f3548>]" << "[LCP ConfNak id=0x1 <auth chap MS-v2>]"
+        conversation >> "[LCP ConfReq id=0x2 <magic 0xc6f3548>]" << "[LCP ConfAck id=0x2 *]"
+        conversation >> request.replace("ConfReq", "ConfAck")
+        sentence = "server requires PAP; this client answers only MS-CHAPv2"
+        conversation.wait(10)
+        assert conversation.outputs[-1] == LinkEnded(EndReason.AUTHENTICATION_UNSUITABLE, sentence)
+
     def test_not_required_and_rejected_goes_in_clear(self):
         wanting = EncryptionPolicy(required=False)
         pair = Pair(server(encryption=wanting), client(encryption=CLEAR))

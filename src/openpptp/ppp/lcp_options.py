@@ -126,6 +126,11 @@ class Authentication(NegotiableOption):
             f"{other} requires {method_name(self._demanded)}; this {self._end} {ability}",
         )
 
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the peer demanded a proof we do not give and then went on without; pppd ends the link only later."""
+        return bool(self._demanded) and self.theirs is None
+
     def _unsuitable(self, what: str) -> None:
         raise PeerViolation(
             EndReason.AUTHENTICATION_UNSUITABLE, f"{what}; this {self._end} requires {_names(self._allowed)}"

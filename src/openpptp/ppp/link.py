@@ -219,6 +219,8 @@ class Link:
             raise PeerViolation(EndReason.NO_ADDRESS, "no address is free for the peer")
         policy = self._settings.encryption
         if policy.enabled and policy.required and proved.keys is None:
+            if self._lcp.authentication.withdrawn:
+                self._lcp.authentication.insisted()
             methods = " and ".join(method.value for method in proved.methods)
             what = f"{methods} makes no encryption keys" if methods else "without authentication there are no keys"
             raise PeerViolation(
