@@ -453,6 +453,7 @@ class WindowTests(Subject):
             sender.encapsulate(ip(), 0.0)
         for _ in range(10):
             self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 1.0)
+        receiver.tick(2.0)
         assert receiver.counters.packets_in >= 1 + 10 - 3
         assert receiver.counters.lost + receiver.counters.packets_in == outage + 11
 
