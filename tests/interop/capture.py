@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import tshark
 from tests.interop.guest import eventually
 from tests.interop.namespaces import Namespace, end
 
@@ -16,18 +17,12 @@ FAULTS = "_ws.malformed || _ws.expert.severity == 0x00800000"  # wireshark's PI_
 class Capture:
     """Packets of one test, whole, but without the long ones of its bulk transfers."""
 
-    namespace: Namespace
     file: Path
 
     def shows(self, display_filter: str) -> list[str]:
         """Return one line for each packet that the filter picks."""
-        fields = ("frame.number", "_ws.col.Protocol", "_ws.col.Info", "_ws.expert.message")
-        printed = self.namespace.run(
-            *("tshark", "-r", str(self.file), "-Y", display_filter, "-T", "fields"),
-            *(word for field in fields for word in ("-e", field)),
-            timeout=60,
-        ).stdout
-        return [line for line in printed.splitlines() if line[:1].isdigit()]
+        names = ("frame.number", "_ws.col.Protocol", "_ws.col.Info", "_ws.expert.message")
+        return ["\t".join(row) for row in tshark.fields(self.file, display_filter, *names)]
 
     def faults_of(self, address: str) -> list[str]:
         """Return what tshark finds malformed or in error in what an address sent."""
@@ -43,6 +38,6 @@ def capturing(namespace: Namespace, folder: Path, interface: str) -> Iterator[Ca
         process = namespace.start(*arguments, log=log)
     try:
         assert eventually(lambda: "listening on" in said.read_text(), timeout=10), said.read_text()
-        yield Capture(namespace, file)
+        yield Capture(file)
     finally:
         end(process, signal.SIGINT)

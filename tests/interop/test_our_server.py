@@ -46,6 +46,7 @@ class PptpLinuxTests:
                 server.stop()
                 assert session.ended(), session.log()
             assert lab.guest.processes("pppd", "pptp") == []
+        assert capture.shows(f"lcp && ppp.code == 5 && ip.src == {HOST}")
         assert capture.faults_of(HOST) == []
 
     def test_two_log_in_one_after_the_other(self, lab: Lab, tmp_path: Path):
