@@ -116,6 +116,9 @@ class NothingIsRaisedTests:
         assert quote(b"x" * 300) == '"' + "x" * 256 + '"...'
 
 
+PROOF = "407A5589115FD0D6209F510FE9C04566932CDA56"  # RFC 2759 section 9.2
+
+
 class SecretTests:
     """What proves a password stays out of logs and bug reports."""
 
@@ -124,6 +127,8 @@ class SecretTests:
         [
             ('[PAP AuthReq id=0x1 user="bob" password="secret"]', '[PAP AuthReq id=0x1 user="bob" password=<hidden>]'),
             ('[CHAP Response id=0x7 <1f1f>, name = "bob"]', '[CHAP Response id=0x7 <hidden>, name = "bob"]'),
+            (f'[CHAP Success id=0x7 "S={PROOF} M=ok"]', '[CHAP Success id=0x7 "S=<hidden> M=ok"]'),
+            ("[LCP ProtRej id=0x7 c2 23 02 07 00 06 01 ee]", "[LCP ProtRej id=0x7 c2 23 <hidden, 6 octets>]"),
             ("[CHAP ChangePassword id=0x7 01 02 03]", "[CHAP ChangePassword id=0x7 <hidden, 3 octets>]"),
             ("[CHAP Response id=0x7 05 01 02]", "[CHAP Response id=0x7 <hidden, 3 octets>]"),
             ("[PAP AuthReq id=0x1 01 62 09 73]", "[PAP AuthReq id=0x1 <hidden, 4 octets>]"),
@@ -136,6 +141,14 @@ class SecretTests:
     def test_a_cut_packet_is_hidden_whole(self):
         assert notation.describe(Protocol.PAP, b"\x01\x01\x00\xff\x03bob\x06secret") == "[PAP] <hidden, 15 octets>"
         assert notation.describe(Protocol.PAP, b"\x01", secrets=True) == "[PAP] 01"
+
+    def test_padding_of_a_packet_that_proves_something_is_hidden(self):
+        information = Packet(3, 1, b"").encode() + b"S=" + PROOF.encode()
+        assert notation.describe(Protocol.CHAP, information) == "[CHAP Success id=0x1] <hidden, 42 octets>"
+
+    def test_a_rejected_protocol_that_proves_nothing_is_shown(self):
+        line = "[LCP ProtRej id=0x7 80 57 01 01 00 04]"
+        assert notation.describe_frame(frame(line)) == line
 
     def test_a_challenge_is_no_secret(self):
         line = '[CHAP Challenge id=0x7 <0102>, name = "pptpd"]'

@@ -12,6 +12,7 @@ from openpptp.wire.notation_auth import (
     describe_chap,
     describe_eap,
     describe_pap,
+    hidden_tail,
 )
 from openpptp.wire.notation_options import describe_options
 from openpptp.wire.notation_text import number, quote, tail
@@ -62,6 +63,8 @@ CODES: dict[int, dict[int, str]] = {
     Protocol.EAP: EAP_CODES,
 }
 "Protocol -> Code -> pppd's word."
+PROVING = frozenset({Protocol.PAP, Protocol.CHAP, Protocol.EAP})
+"Protocols whose octets can hold a password or its proof."
 
 RAS_MARK = bytes.fromhex("003ccd74")  # between magic number and error code in what Windows puts in a TermReq
 RAS_ERRORS = {
@@ -95,11 +98,11 @@ def describe(protocol: int, information: bytes, *, secrets: bool = False) -> str
     try:
         packet = Packet.decode(information)
     except BadMessage:
-        hidden = protocol in (Protocol.PAP, Protocol.CHAP, Protocol.EAP) and not secrets
-        return f"[{name}]{f' <hidden, {len(information)} octets>' if hidden else tail(information)}"
+        return f"[{name}]{hidden_tail(information, secrets=secrets or protocol not in PROVING)}"
     code = CODES[protocol].get(packet.code, f"code=0x{packet.code:x}")
     body = _describe_body(protocol, packet, secrets=secrets)
-    return f"[{name} {code} id=0x{packet.identifier:x}{body}]{tail(information[4 + len(packet.data) :])}"
+    padding = hidden_tail(information[4 + len(packet.data) :], secrets=secrets or protocol not in PROVING)
+    return f"[{name} {code} id=0x{packet.identifier:x}{body}]{padding}"
 
 
 def _describe_body(protocol: int, packet: Packet, *, secrets: bool) -> str:
@@ -115,6 +118,9 @@ def _describe_body(protocol: int, packet: Packet, *, secrets: bool) -> str:
         return describe_options(protocol, packet.data)
     if packet.code in (Code.TERMINATE_REQUEST, Code.TERMINATE_ACK):
         return _describe_reason(packet.data)
+    if protocol == Protocol.LCP and packet.code == Code.PROTOCOL_REJECT and len(packet.data) >= 2:
+        rejected = number(packet.data[:2])
+        return tail(packet.data[:2]) + hidden_tail(packet.data[2:], secrets=secrets or rejected not in PROVING)
     if protocol == Protocol.LCP and len(packet.data) >= 4:
         return _describe_magic(packet.code, packet.data)
     return tail(packet.data)

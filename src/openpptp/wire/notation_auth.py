@@ -1,5 +1,7 @@
 """PAP, CHAP and EAP packets in pppd's notation. What proves a password is shown as `<hidden>` unless asked for."""
 
+import re
+
 from openpptp.errors import BadMessage
 from openpptp.wire.auth import ChapCode, ChapValue, PapCode, PapRequest
 from openpptp.wire.notation_text import number, quote, tail
@@ -20,6 +22,9 @@ EAP_TYPES = {
     26: "MSCHAPv2",
 }
 
+_PROOF = re.compile(rb"S=[0-9A-Fa-f]{40}")
+"The authenticator response of a Success (RFC 2759 section 5); passwords can be tried out on it as on a Response."
+
 
 def describe_pap(code: int, data: bytes, *, secrets: bool) -> str:
     """Return what follows the Identifier of a PAP packet (RFC 1334 section 2.2)."""
@@ -27,12 +32,12 @@ def describe_pap(code: int, data: bytes, *, secrets: bool) -> str:
         try:
             request = PapRequest.decode(data)
         except BadMessage:
-            return _hidden_tail(data, secrets=secrets)
+            return hidden_tail(data, secrets=secrets)
         password = quote(request.password) if secrets else "<hidden>"
         used = 2 + len(request.peer_id) + len(request.password)
-        return f" user={quote(request.peer_id)} password={password}{_hidden_tail(data[used:], secrets=secrets)}"
+        return f" user={quote(request.peer_id)} password={password}{hidden_tail(data[used:], secrets=secrets)}"
     if code not in (PapCode.AUTHENTICATE_ACK, PapCode.AUTHENTICATE_NAK):
-        return _hidden_tail(data, secrets=secrets)
+        return hidden_tail(data, secrets=secrets)
     if data and data[0] < len(data):
         return f" {quote(data[1 : 1 + data[0]])}{tail(data[1 + data[0] :])}"
     return tail(data)
@@ -45,11 +50,11 @@ def describe_chap(code: int, data: bytes, *, secrets: bool) -> str:
         try:
             value = ChapValue.decode(data)
         except BadMessage:
-            return _hidden_tail(data, secrets=not hidden)
+            return hidden_tail(data, secrets=not hidden)
         return f" <{'hidden' if hidden else value.value.hex()}>, name = {quote(value.name)}"
     if code in (ChapCode.SUCCESS, ChapCode.FAILURE):
-        return f" {quote(data)}" if data else ""
-    return _hidden_tail(data, secrets=secrets)
+        return f" {quote(_without_proof(data, secrets=secrets))}" if data else ""
+    return hidden_tail(data, secrets=secrets)
 
 
 def describe_eap(code: int, data: bytes, *, secrets: bool) -> str:
@@ -69,22 +74,26 @@ def describe_eap(code: int, data: bytes, *, secrets: bool) -> str:
         value, name = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
         return f"{shown} <Value{' hidden' if hidden else tail(value)}> <Name {quote(name)}>"
     if kind == 26 and len(rest) >= 4:
-        return shown + _describe_eap_mschap(rest, hidden=hidden)
-    return shown + _hidden_tail(rest, secrets=not hidden)
+        return shown + _describe_eap_mschap(rest, hidden=hidden, secrets=secrets)
+    return shown + hidden_tail(rest, secrets=not hidden)
 
 
-def _describe_eap_mschap(data: bytes, *, hidden: bool) -> str:
+def _describe_eap_mschap(data: bytes, *, hidden: bool, secrets: bool) -> str:
     opcode, rest = data[0], data[4:]
     shown = f" {CHAP_CODES.get(opcode, f'opcode=0x{opcode:x}')} msid={data[1]} mslen={number(data[2:4])}"
     if opcode in (1, 2) and rest and 0 < rest[0] < len(rest):
         value, name = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
         return f"{shown} <{'hidden' if hidden else value.hex()}>, <Name {quote(name)}>"
     if opcode in (3, 4):
-        return f"{shown} <Message {quote(rest)}>"
-    return shown + _hidden_tail(rest, secrets=not hidden)
+        return f"{shown} <Message {quote(_without_proof(rest, secrets=secrets))}>"
+    return shown + hidden_tail(rest, secrets=not hidden)
 
 
-def _hidden_tail(octets: bytes, *, secrets: bool) -> str:
+def _without_proof(message: bytes, *, secrets: bool) -> bytes:
+    return message if secrets else _PROOF.sub(b"S=<hidden>", message)
+
+
+def hidden_tail(octets: bytes, *, secrets: bool) -> str:
     """Return octets that may hold a secret although their form is broken."""
     if secrets or not octets:
         return tail(octets)
