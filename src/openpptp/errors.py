@@ -25,7 +25,7 @@ class Ending:
 class EndReason(Enum):
     """Every way a session ends; the one place that maps it to codes and words."""
 
-    USER_REQUEST = Ending("user-request", 4, 1, "ended on our side by request")
+    USER_REQUEST = Ending("user-request", 4, 1, "ended by request")
     PEER_REQUEST = Ending("peer-request", 4, 1, "the peer ended the session")
     ADMIN_DISCONNECT = Ending("admin-disconnect", 3, 6, "disconnected by the administrator")
     SHUTDOWN = Ending("shutdown", 3, 7, "this system is shutting down")

@@ -163,7 +163,7 @@ class InterfaceTests:
         assert "encryption" in (stage.session.waits_for() or "")
         assert kinds(stage.says(KEYS)) == ["EncryptionUp", "InterfaceUp"]
         assert stage.session.interface == tell.InterfaceUp(
-            OURS, "bob", IPV4.our_address, IPV4.peer_address, IPV4.dns, (), None, None, 1396, True, True, False
+            OURS, "bob", IPV4.our_address, IPV4.peer_address, IPV4.dns, (), None, None, 1396, 128, True, True, False
         )
         assert stage.session.waits_for() is None
 

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from openpptp.daemon import words
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.log import set_up as set_up_log
@@ -183,7 +184,7 @@ class Client:
             interface=self._tun.name,
             address=str(output.our_address),
             server=str(output.peer_address),
-            encryption="MPPE" if output.encryption_required else "optional",
+            encryption=words.encryption(output.key_bits),
             mtu=output.mtu,
         )
 
@@ -219,6 +220,7 @@ def connect(request: ConnectRequest) -> int:
 
 
 async def _connect(request: ConnectRequest, log: FilteringBoundLogger) -> int:
+    log.warning(words.INSECURE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

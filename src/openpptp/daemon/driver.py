@@ -261,12 +261,23 @@ class TunnelDriver(asyncio.Protocol):
             self._transport.close()
 
     def _fail(self) -> None:
-        """Leave nothing of this connection behind after a defect."""
+        """Leave nothing of this connection behind after a defect; a second one on the way changes nothing."""
         self._pending.clear()
         reason, detail = EndReason.PROTOCOL_ERROR, "a defect in this program ended the session"
         for call_id in list(self._open_calls):
-            self._data_path.interface_down(call_id)
-            self._close_path(tell.ClosePath(call_id))
-            self._session_ended(tell.SessionEnded(call_id, None, reason, detail))
+            ended = tell.SessionEnded(call_id, None, reason, detail)
+            for step, argument in (
+                (self._data_path.interface_down, call_id),
+                (self._close_path, tell.ClosePath(call_id)),
+                (self._session_ended, ended),
+            ):
+                self._in_any_case(step, argument)
         self.abort()
-        self._tunnel_ended(tell.TunnelEnded(reason, detail))
+        self._in_any_case(self.tunnel.forget, self._loop.time())
+        self._in_any_case(self._tunnel_ended, tell.TunnelEnded(reason, detail))
+
+    def _in_any_case(self, step: Callable[[Any], None], argument: Any) -> None:
+        try:
+            step(argument)
+        except Exception:
+            self.log.exception("a second defect while the connection was dropped")

@@ -22,7 +22,9 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
     """Send the log of this process to stream (standard error), as text or JSON, from level upwards."""
     stream = stream if stream is not None else sys.stderr
     writer: list[Any]
+    stamp = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
     if style == "json":
+        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
         writer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
         writer = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, sort_keys=False)]
@@ -30,7 +32,7 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            stamp,
             without_secrets,
             printable,
             *writer,

@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
 from openpptp.daemon import log as logs
+from openpptp.daemon import words
 from openpptp.daemon.config import Settings
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.server import Server
@@ -51,7 +52,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    for warning in settings.warnings():
+    for warning in (words.INSECURE, *settings.warnings()):
         log.warning(warning)
     async with AsyncExitStack() as undo:
         users = SecretsUsers(settings.users.file, settings.server.name, log.warning)

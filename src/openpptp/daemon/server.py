@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
 from openpptp.credentials import Accepted, Answer, NetworkGrant, Refused
+from openpptp.daemon import words
 from openpptp.daemon.admission import Admission, AdmissionLimits, LoginGuard
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
@@ -189,7 +190,13 @@ class Server:
             ),
         )
         record.up_at = self._loop.time()
-        driver.log.info("session up", call=output.call_id, user=record.user, address=str(record.address))
+        driver.log.info(
+            "session up",
+            call=output.call_id,
+            user=record.user,
+            address=str(record.address),
+            encryption=words.encryption(output.key_bits),
+        )
 
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
         """Nothing of ours hangs on a session's interface but the data path."""
@@ -214,7 +221,8 @@ class Server:
         """Forget the connection."""
         self._leave_door(driver)
         self._drivers.discard(driver)
-        driver.log.debug("control connection ended", reason=output.reason.value.label, detail=output.detail)
+        log = driver.log.warning if output.reason is EndReason.PROTOCOL_ERROR else driver.log.debug
+        log("control connection ended", reason=output.reason.value.label, detail=output.detail)
         if self._stopping and not self._drivers:
             self._empty.set()
 

@@ -18,7 +18,8 @@ class Layers:
     def __init__(self, call_id: int, settings: LinkSettings, path_mru: int) -> None:
         """Begin with nothing open."""
         self.user: str | None = None
-        self.encrypted = False
+        self.key_bits: int | None = None
+        "Of MPPE; None while nothing is encrypted."
         self.deadline: Deadline | None = None
         "Until when a layer that is still on its way is waited for."
         self._call_id = call_id
@@ -30,6 +31,11 @@ class Layers:
         self._network_since: float | None = None
         self._encryption_possible = False
         "Whether there are keys, and CCP has not come to an end."
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether CCP has opened with MPPE."""
+        return self.key_bits is not None
 
     def take(self, output: Output) -> None:
         """Remember what the link says it has reached or lost."""
@@ -43,10 +49,11 @@ class Layers:
             case ppp.WeAuthenticated(method):
                 self.user = self.user or self._settings.our_name
                 self._encryption_possible |= method in MAKES_KEYS
-            case ppp.EncryptionUp():
-                self.encrypted = True
+            case ppp.EncryptionUp(send):
+                self.key_bits = send.key_bits
             case ppp.EncryptionDown() | ppp.EncryptionDeclined():
-                self.encrypted = self._encryption_possible = False
+                self.key_bits = None
+                self._encryption_possible = False
             case ppp.Ipv4Up() | ppp.Ipv4Down():
                 self._ipv4 = output if isinstance(output, ppp.Ipv4Up) else None
             case ppp.Ipv6Up() | ppp.Ipv6Down():
@@ -96,6 +103,7 @@ class Layers:
             our_identifier=ipv6.our_identifier if ipv6 is not None else None,
             peer_identifier=ipv6.peer_identifier if ipv6 is not None else None,
             mtu=mtu,
+            key_bits=self.key_bits,
             # Once MPPE is up nothing passes in clear any more, however optional it was (RFC 3078 section 2, B-111).
             encryption_required=self._settings.encryption.required or self.encrypted,
             compress_address_control=opened.compress_address_control,

@@ -100,6 +100,8 @@ class InterfaceUp(Output):
     peer_identifier: bytes | None
     mtu: int
     "Longest inside packet, in octets."
+    key_bits: int | None
+    "Of MPPE, outwards; None: data goes in clear."
     encryption_required: bool
     compress_address_control: bool
     compress_protocol: bool

@@ -166,6 +166,13 @@ class Tunnel:
         session = self._sessions.get(call_id)
         return self._take_session(session, session.disconnect(reason, "", now), now) if session is not None else []
 
+    def forget(self, now: float) -> None:
+        """Give every Call ID back and take nothing more: after a defect, in whatever state that left this."""
+        self._ended = True
+        for call_id in self._sessions:
+            self._call_ids.release(call_id, now)
+        self._sessions.clear()
+
     # Outputs of the control connection
 
     def _take(self, outputs: list[Output], now: float) -> list[Output]:
