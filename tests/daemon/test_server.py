@@ -1,0 +1,486 @@
+"""The server's policy, over TCP on loopback and a data path that carries frames only."""
+
+import asyncio
+import socket
+from itertools import pairwise
+
+import pytest
+from tests.daemon.loopback import PASSWORD, USER, eventually, house, open_files, reset
+
+from openpptp.daemon.admission import FAILURES_ALLOWED
+from openpptp.errors import EndReason
+from openpptp.wire.control import (
+    ControlStream,
+    EchoReply,
+    EchoRequest,
+    OutgoingCallReply,
+    OutgoingCallRequest,
+    StartControlConnectionReply,
+    StartControlConnectionRequest,
+    StopControlConnectionReply,
+    StopControlConnectionRequest,
+)
+
+START = StartControlConnectionRequest(host_name="there").encode()
+CALL = OutgoingCallRequest(0x4242, 1, 300, 100_000_000).encode()
+ECHO = EchoRequest(7).encode()
+
+GARBAGE = {
+    "b016_wrong_cookie": START[:4] + b"\x1a\x2b\x3c\x4e" + START[8:],
+    "b016_message_type_2": START[:2] + b"\x00\x02" + START[4:],
+    "b016_control_type_16": START[:8] + b"\x00\x10" + START[10:],
+    "b017_start_of_155_octets": b"\x00\x9b" + START[2:],
+    "b017_start_of_65535_octets": b"\xff\xff" + START[2:],
+    "b001_length_0": b"\x00\x00" + START[2:],
+    "http": b"GET / HTTP/1.1\r\nHost: vpn.example.org\r\n\r\n",
+    "tls": bytes.fromhex("16030100c8010000c40303") + bytes(180),
+}
+
+
+async def messages(reader: asyncio.StreamReader, count: int) -> list[object]:
+    """Read so many control messages."""
+    stream, found = ControlStream(), []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            data = await reader.read(4096)
+            assert data, f"closed after {found}"
+            found += stream.feed(data)
+    return found
+
+
+async def closed(reader: asyncio.StreamReader) -> None:
+    """Wait until the other end has closed the connection."""
+    async with asyncio.timeout(20):
+        try:
+            while await reader.read(4096):
+                pass
+        except ConnectionError:
+            pass
+
+
+class LogInTests:
+    """Steps 1 to 10 of a session's life."""
+
+    async def test_a_caller_gets_address_keys_and_data(self, tmp_path):
+        async with house(tmp_path, network={"pool": ["10.9.0.0/24"], "dns": ["10.9.0.53"]}) as home:
+            caller = await home.log_in(request_dns=True)
+            await eventually(lambda: home.log.about("session up"))
+            (record,) = home.server.sessions.values()
+            assert str(caller.up.our_address) == str(record.address)
+            assert str(caller.up.peer_address) == "10.9.0.1"
+            assert [str(address) for address in caller.up.dns] == ["10.9.0.53"]
+            assert caller.up.encryption_required
+            (line,) = home.log.about("session up")
+            assert (line["user"], line["peer"], line["address"]) == (USER, "127.0.0.1", str(record.address))
+
+    async def test_the_data_path_is_asked_in_the_order_of_a_sessions_life(self, tmp_path):
+        async with house(tmp_path) as home:
+            caller = await home.log_in()
+            await eventually(lambda: home.log.about("session up"))
+            caller.driver.stop(EndReason.USER_REQUEST)
+            await home.at_rest()
+            methods = [entry[0] for entry in home.data_path.asked if entry[0] not in ("send_frame", "encryption_down")]
+            assert methods == [
+                *("open_call", "connect_call", "encryption_up", "interface_up", "interface_down", "close_call")
+            ]
+
+    async def test_data_is_let_in_from_the_leased_address_only(self, tmp_path):
+        async with house(tmp_path) as home:
+            caller = await home.log_in()
+            await eventually(lambda: home.log.about("session up"))
+            ((_, _, inside),) = [entry for entry in home.data_path.asked if entry[0] == "interface_up"]
+            assert inside.allowed_ipv4 == (caller.up.our_address,)
+            assert inside.encryption_required
+
+    async def test_nothing_is_let_in_before_authentication_p27(self, tmp_path):
+        async with house(tmp_path, auth={"refusal_delay": 30}) as home:
+            await home.call(password="wrong")
+            await eventually(lambda: home.log.about("log-in refused"))
+            assert "interface_up" not in {entry[0] for entry in home.data_path.asked}
+
+    async def test_the_last_line_says_who_why_and_how_much(self, tmp_path):
+        async with house(tmp_path) as home:
+            caller = await home.log_in()
+            (call_id,) = home.data_path.open_calls
+            home.data_path.open_calls[call_id].octets_in = 17
+            caller.driver.stop(EndReason.USER_REQUEST)
+            await home.at_rest()
+            (line,) = home.log.about("session ended")
+            assert (line["user"], line["octets_in"], line["octets_out"]) == (USER, 17, 0)
+            assert line["detail"]
+
+    async def test_no_secret_is_logged_p28(self, tmp_path):
+        async with house(tmp_path) as home:
+            caller = await home.log_in()
+            caller.driver.stop(EndReason.USER_REQUEST)
+            await home.at_rest()
+            assert PASSWORD not in str(home.log.lines)
+
+    async def test_the_same_user_may_come_twice_from_one_address(self, tmp_path):
+        """B-036: Windows and every NAT box open several control connections."""
+        async with house(tmp_path) as home:
+            callers = [await home.log_in() for _ in range(2)]
+            assert len({caller.up.our_address for caller in callers}) == 2
+
+
+class RefusalTests:
+    """Whoever is refused learns as little as possible, and leaves nothing behind."""
+
+    async def test_wrong_password_and_unknown_user_wait_for_the_same_time(self, tmp_path):
+        async with house(tmp_path, auth={"refusal_delay": 15}) as home:  # under the 20 s of the LCP echo
+            loop = asyncio.get_running_loop()
+            for number, credentials in enumerate(({"password": "wrong"}, {"user": "mallory"}), 1):
+                before = loop.time()
+                await home.call(**credentials)
+                await eventually(lambda n=number: len(home.log.about("log-in refused")) == n)
+                deadline = home.server.calls[home.log.about("log-in refused")[-1]["call"]].tunnel.deadline
+                assert deadline.reason == "hold the refusal"
+                assert before + 15 <= deadline.when <= loop.time() + 15
+
+    @pytest.mark.parametrize("credentials", [{"password": "wrong"}, {"user": "mallory"}])
+    async def test_the_refused_caller_reads_the_same_words(self, tmp_path, credentials):
+        async with house(tmp_path) as home:
+            caller = await home.call(**credentials)
+            await eventually(lambda: caller.over)
+            assert caller.ended.reason is EndReason.AUTHENTICATION_REFUSED
+            assert "user name or password" in caller.ended.detail
+            await home.at_rest()
+
+    async def test_the_log_tells_them_apart(self, tmp_path):
+        async with house(tmp_path) as home:
+            for credentials in ({"password": "wrong"}, {"user": "mallory"}):
+                caller = await home.call(**credentials)
+                await eventually(lambda c=caller: c.over)
+            first, second = home.log.about("log-in refused")
+            assert first["why"] == "wrong password for user 'alice'"
+            assert second["why"] == "unknown user 'mallory'"
+
+    async def test_an_exhausted_pool_ends_the_session_in_words(self, tmp_path):
+        async with house(tmp_path, network={"pool": ["10.9.0.1-10.9.0.2"]}) as home:
+            await home.log_in()
+            caller = await home.call(user="bob", password="pass")
+            await eventually(lambda: caller.over)
+            assert caller.ended.reason is not EndReason.AUTHENTICATION_REFUSED
+            assert home.log.about("no free address for this user")
+            assert len(home.server.sessions) == 1
+            (ended,) = home.log.about("session ended")
+            assert ended["reason"] == "no-address"
+
+    async def test_a_full_house_takes_no_more_sessions(self, tmp_path):
+        async with house(tmp_path, limits={"sessions": 1}) as home:
+            first = await home.log_in()
+            second = await home.call(user="bob", password="pass")
+            await eventually(lambda: second.over)
+            assert second.up is None
+            assert home.log.about("no room for another session")[0]["limit"] == 1
+            first.driver.stop(EndReason.USER_REQUEST)
+            await home.at_rest()
+            assert await home.log_in(user="bob", password="pass")
+
+    async def test_one_source_may_not_fill_the_door(self, tmp_path):
+        async with house(tmp_path, limits={"per_source": 2}) as home:
+            held = [await home.plain() for _ in range(2)]
+            await eventually(lambda: home.held().get("at the door") == 2)
+            reader, writer = await home.plain()
+            await closed(reader)
+            (line,) = home.log.about("connection refused")
+            assert line["why"] == "2 connections from this address wait to log in already"
+            assert await home.log_in(source="127.0.0.2")
+            for _, each in [*held, (reader, writer)]:
+                each.close()
+            await eventually(lambda: "at the door" not in home.held())
+            assert await home.log_in()
+
+    async def test_a_logged_in_caller_does_not_stand_at_the_door(self, tmp_path):
+        async with house(tmp_path, limits={"per_source": 1}) as home:
+            assert await home.log_in()
+            assert await home.log_in()
+
+    async def test_the_door_as_a_whole_is_bounded_b020(self, tmp_path):
+        async with house(tmp_path, limits={"unauthenticated": 3, "per_source": 100}) as home:
+            connections = [await home.plain(f"127.0.1.{number}") for number in range(1, 13)]
+            await eventually(lambda: home.log.about("connection refused"))
+            assert 1 <= home.held()["at the door"] <= 3
+            for _, writer in connections:
+                writer.close()
+
+    async def test_who_guesses_passwords_has_to_wait_and_others_do_not(self, tmp_path):
+        """B-086, P-16: of many wrong passwords from one source only some are looked at."""
+        async with house(tmp_path, auth={"refusal_delay": 0}) as home:
+            for _ in range(FAILURES_ALLOWED):
+                caller = await home.call(password="wrong")
+                await eventually(lambda c=caller: c.over)
+            await eventually(lambda: len(home.log.about("session ended")) == FAILURES_ALLOWED)
+            late = await home.call()
+            await eventually(lambda: late.over)
+            assert late.up is None
+            assert home.log.about("connection refused")[-1]["why"] == "too many failed log-ins from this address"
+            assert await home.log_in(source="127.0.0.2")
+
+    async def test_who_is_at_the_door_already_gets_no_more_guesses(self, tmp_path):
+        async with house(tmp_path, auth={"refusal_delay": 0}, limits={"per_source": 100}) as home:
+            callers = [await home.call(password="wrong") for _ in range(FAILURES_ALLOWED + 3)]
+            await eventually(lambda: all(caller.over for caller in callers))
+            looked_at = [line for line in home.log.about("log-in refused") if "wrong password" in line["why"]]
+            assert len(looked_at) <= FAILURES_ALLOWED
+
+
+class BadInputTests:
+    """A peer that sends garbage costs one log line and its own connection, no other."""
+
+    @pytest.mark.parametrize("name", GARBAGE)
+    async def test_garbage_costs_one_line_and_its_own_connection(self, tmp_path, name):
+        async with house(tmp_path) as home:
+            good = await home.log_in()
+            before = len(home.log.lines)
+            reader, writer = await home.plain()
+            writer.write(GARBAGE[name])
+            await closed(reader)
+            writer.close()
+            await eventually(lambda: home.held()["connections"] == 1)
+            assert len(home.log.lines) - before == 1, home.log.lines[before:]
+            assert good.up
+            assert not good.over
+
+    async def test_b018_any_cut_of_the_stream_gives_the_same_replies(self, tmp_path):
+        async with house(tmp_path) as home:
+            said = []
+            octets = START + CALL + ECHO
+            for pieces in (
+                (octets,),
+                tuple(octets[i : i + 1] for i in range(len(octets))),
+                (octets[:100], octets[100:]),
+            ):
+                reader, writer = await home.plain()
+                writer.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for piece in pieces:
+                    writer.write(piece)
+                    await asyncio.sleep(0)
+                said.append([type(message) for message in await messages(reader, 3)])
+                writer.close()
+            assert said == [[StartControlConnectionReply, OutgoingCallReply, EchoReply]] * 3
+
+    async def test_b018_half_a_message_and_then_the_end(self, tmp_path):
+        async with house(tmp_path) as home:
+            reader, writer = await home.plain()
+            writer.write(START + CALL[:50])
+            writer.write_eof()
+            assert isinstance((await messages(reader, 1))[0], StartControlConnectionReply)
+            await closed(reader)
+            writer.close()
+
+    async def test_b010_start_call_and_clear_at_once(self, tmp_path):
+        """CVE-2021-42870 of accel-ppp, octet by octet the same idea: all three in one segment."""
+        async with house(tmp_path) as home:
+            reader, writer = await home.plain()
+            clear = bytes.fromhex("001000011a2b3c4d000c000042420000")
+            writer.write(START + CALL + clear + ECHO)
+            kinds = [type(message).__name__ for message in await messages(reader, 4)]
+            assert kinds == [
+                *("StartControlConnectionReply", "OutgoingCallReply", "CallDisconnectNotify", "EchoReply"),
+            ]
+            writer.close()
+
+    async def test_b012_a_peer_that_stops_reading_is_dropped(self, tmp_path):
+        async with house(tmp_path) as home:
+            loop = asyncio.get_running_loop()
+            with socket.socket() as peer:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256)
+                peer.setblocking(False)
+                await loop.sock_connect(peer, ("127.0.0.9", home.port))
+                await eventually(lambda: home.server._drivers)
+                (driver,) = home.server._drivers
+                driver._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+                # Each refused call is answered; the answers are never read.
+                with pytest.raises(ConnectionError):
+                    await asyncio.wait_for(loop.sock_sendall(peer, START + CALL * 200_000), 20)
+            await home.at_rest()
+            assert home.log.about("the peer does not read what it is sent; its connection is dropped")
+
+    async def test_b024_a_flood_of_calls_leases_one_call_id(self, tmp_path):
+        async with house(tmp_path) as home:
+            reader, writer = await home.plain()
+            calls = b"".join(OutgoingCallRequest(n, n, 300, 1000).encode() for n in range(1, 500))
+            writer.write(START + calls)
+            replies = (await messages(reader, 500))[1:]
+            assert [reply.result_code for reply in replies].count(1) == 1
+            assert home.held()["call ids"] == 1
+            assert len(home.log.lines) < 20
+            writer.close()
+
+    async def test_b031_nobody_clears_a_call_of_another_connection(self, tmp_path):
+        async with house(tmp_path) as home:
+            good = await home.log_in()
+            (call_id,) = home.server.calls
+            (theirs,) = home.caller_path.open_calls
+            reader, writer = await home.plain()
+            writer.write(START)
+            for number in (call_id, theirs):
+                writer.write(bytes.fromhex("001000011a2b3c4d000c0000") + number.to_bytes(2, "big") + b"\0\0")
+            writer.write(ECHO)
+            await messages(reader, 2)
+            assert good.up
+            writer.close()
+
+
+class BrokenConnectionTests:
+    """B-009, B-011, B-014, B-034: a reset is a normal end at every stage, and nothing stays."""
+
+    async def test_b009_a_reset_after_every_octet_of_start_and_call(self, tmp_path):
+        async with house(tmp_path) as home:
+            files = open_files()
+            for length in range(len(START + CALL) + 1):
+                _, writer = await home.plain()
+                writer.write((START + CALL)[:length])
+                reset(writer.transport)
+            await home.at_rest(files)
+            assert await home.log_in()
+
+    async def test_b011_a_reset_at_every_step_of_a_log_in(self, tmp_path):
+        """Counted in the caller's inputs; CHAP Success is one of them. Some hundreds of log-ins."""
+        async with house(tmp_path) as home:
+            steps = 0
+            files = open_files()
+            for _ in range(40):
+                for steps in range(1, 100):
+                    caller = await home.call(cut_after=steps)
+                    await eventually(lambda c=caller: c.driver.cut or c.up)
+                    if not caller.driver.cut:
+                        reset(caller.driver._transport)
+                        break
+                assert steps > 10, "log-ins have more steps than that"
+            await home.at_rest(files)
+            assert await home.log_in()
+            reasons = {line["reason"] for line in home.log.about("session ended")}
+            assert reasons <= {"connection-lost"}
+
+    async def test_b034_half_closed_after_the_call(self, tmp_path):
+        async with house(tmp_path) as home:
+            files = open_files()
+            for _ in range(50):
+                reader, writer = await home.plain()
+                writer.write(START + CALL)
+                writer.write_eof()
+                await closed(reader)
+                writer.close()
+            await home.at_rest(files)
+
+    async def test_b034_stop_and_close_in_one_segment(self, tmp_path):
+        async with house(tmp_path) as home:
+            reader, writer = await home.plain()
+            writer.write(START + CALL + StopControlConnectionRequest(1).encode())
+            writer.write_eof()
+            replies = await messages(reader, 3)
+            assert StopControlConnectionReply in {type(reply) for reply in replies}
+            writer.close()
+
+    async def test_b014_a_log_in_and_a_way_out_leave_nothing(self, tmp_path):
+        async with house(tmp_path) as home:
+            files = open_files()
+            for _ in range(100):
+                caller = await home.log_in()
+                caller.driver.stop(EndReason.USER_REQUEST)
+                await eventually(lambda c=caller: c.over)
+            await home.at_rest(files)
+            assert not home.caller_path.open_calls
+
+
+class DefectTests:
+    """An exception in a machine of ours costs that connection only."""
+
+    @pytest.fixture
+    def broken(self, monkeypatch):
+        """Return a function that makes one method of one caller's server-side tunnel raise."""
+
+        def breaking(driver, method: str) -> None:
+            def raising(*_):
+                raise ZeroDivisionError("planted")
+
+            monkeypatch.setattr(driver.tunnel, method, raising)
+
+        return breaking
+
+    @pytest.mark.parametrize("method", ["receive", "frame_received"])
+    async def test_it_ends_this_session_and_no_other(self, tmp_path, broken, method):
+        async with house(tmp_path) as home:
+            good, bad = await home.log_in(), await home.log_in()
+            driver = next(d for d in home.server._drivers if d.log is not None and _serves(home, d, bad))
+            broken(driver, method)
+            if method == "receive":
+                bad.driver._transport.write(ECHO)
+            else:
+                home.caller_path.send_frame(
+                    next(iter(bad.driver._open_calls)), b"\xff\x03\xc0\x21\x09\x01\x00\x08" + bytes(4)
+                )
+            await eventually(lambda: bad.over)
+            await eventually(lambda: home.held() and set(home.held().values()) == {1})
+            assert good.up
+            (line,) = home.log.about("a defect in this program; this control connection is dropped")
+            assert line["log_level"] == "error"
+            home.log._capture.entries.remove(line)
+            assert home.log.about("session ended")[0]["user"] == USER
+            good.driver.stop(EndReason.USER_REQUEST)
+            await home.at_rest()
+
+
+def _serves(home, driver, caller) -> bool:
+    return any(
+        home.data_path._peer_call_ids.get(call_id) in caller.driver._open_calls for call_id in driver._open_calls
+    )
+
+
+class StopTests:
+    """P-20: stop takes leave of every peer, in every stage."""
+
+    async def test_every_peer_is_told(self, tmp_path):
+        async with house(tmp_path) as home:
+            callers = [await home.log_in(source=f"127.0.0.{number}") for number in (1, 2, 3)]
+            reader, writer = await home.plain()
+            await eventually(lambda: home.held()["connections"] == 4)
+            await home.server.stop()
+            await eventually(lambda: all(caller.over for caller in callers))
+            for caller in callers:
+                assert "shutting down" in caller.ended.detail
+            await closed(reader)
+            writer.close()
+            await home.at_rest()
+            assert {line["reason"] for line in home.log.about("session ended")} == {"shutdown"}
+
+    async def test_who_comes_while_it_stops_is_refused(self, tmp_path):
+        async with house(tmp_path) as home:
+            await home.server.stop()
+            reader, writer = await home.plain()
+            await closed(reader)
+            writer.close()
+            assert home.log.about("connection refused")[0]["why"] == "this server is stopping"
+
+    async def test_a_peer_that_does_not_take_leave_is_dropped(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("openpptp.daemon.server.STOP_TIMEOUT", 0.05)
+        async with house(tmp_path) as home:
+            reader, writer = await home.plain()
+            writer.write(START)
+            await messages(reader, 1)
+            await home.server.stop()
+            await closed(reader)
+            writer.close()
+            await home.at_rest()
+
+    async def test_stopping_with_nobody_there_is_at_once(self, tmp_path):
+        async with house(tmp_path) as home:
+            await home.server.stop()
+            home.server.close()
+            assert home.data_path.closed
+
+
+class OrderTests:
+    """Nothing above depends on which of two events comes first."""
+
+    async def test_many_come_and_go_at_once(self, tmp_path):
+        async with house(tmp_path, limits={"per_source": 100}) as home:
+            callers = [await home.call() for _ in range(30)]
+            await eventually(lambda: all(caller.up for caller in callers))
+            leased = sorted(caller.up.our_address for caller in callers)
+            assert all(one != other for one, other in pairwise(leased))
+            for number, caller in enumerate(callers):
+                caller.reset() if number % 2 else caller.driver.stop(EndReason.USER_REQUEST)
+            await home.at_rest()
