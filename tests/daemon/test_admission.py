@@ -5,38 +5,37 @@ from openpptp.daemon.admission import SOURCES_REMEMBERED, Admission, AdmissionLi
 HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 
 
-def never(count: int) -> bytes:
-    return b"\xff" * count
-
-
-def always(count: int) -> bytes:
-    return bytes(count)
-
-
 class AdmissionTests:
     """B-020: a flood of half-open connections."""
 
     def test_b020_one_source_is_capped_and_another_still_enters(self):
-        door = Admission(AdmissionLimits(waiting=100, waiting_per_source=3), never)
+        door = Admission(AdmissionLimits(waiting=100, waiting_per_source=3))
         assert [door.enter(HERE) for _ in range(3)] == [None] * 3
         assert "3 connections from this address" in str(door.enter(HERE))
         assert door.enter(THERE) is None
 
     def test_leaving_makes_room(self):
-        door = Admission(AdmissionLimits(waiting=100, waiting_per_source=1), never)
+        door = Admission(AdmissionLimits(waiting=100, waiting_per_source=1))
         assert door.enter(HERE) is None
         door.leave(HERE)
         assert door.enter(HERE) is None
 
-    def test_b020_the_total_is_capped_for_any_number_of_sources(self):
-        door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10), never)
-        entered = [door.enter(IPv4Address(number)) for number in range(50)]
-        assert entered.count(None) == 10
+    def test_b020_it_is_crowded_above_the_total_from_any_number_of_sources(self):
+        door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10))
+        crowded = []
+        for number in range(12):
+            door.enter(IPv4Address(number))
+            crowded.append(door.crowded)
+        assert crowded == [False] * 10 + [True] * 2
+        door.leave(IPv4Address(0))
+        door.leave(IPv4Address(1))
+        assert not door.crowded
 
-    def test_early_drop_begins_at_half_and_not_before(self):
-        door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10), always)
-        entered = [door.enter(IPv4Address(number)) for number in range(50)]
-        assert entered.count(None) == 6  # at five waiting the chance is still nought
+    def test_b020_the_largest_crowd_is_known(self):
+        door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10))
+        for source in (HERE, HERE, THERE):
+            door.enter(source)
+        assert [door.waiting_of(source) for source in (HERE, THERE, IPv4Address(9))] == [2, 1, 0]
 
 
 class LoginGuardTests:

@@ -6,7 +6,7 @@ import json
 import pytest
 import structlog
 
-from openpptp.daemon.log import Seldom, set_up
+from openpptp.daemon.log import Seldom, report_defect, set_up
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,10 @@ class SeldomTests:
         ]
         assert seldom.kept_back == 3
 
+    def test_a_few_lines_may_pass_where_several_say_different_things(self):
+        seldom = Seldom()
+        assert [seldom.admit("note", 1, now, 2) for now in (0.0, 0.1, 0.2, 10.0)] == [0, 0, None, 1]
+
     def test_kinds_and_sources_are_apart(self):
         seldom = Seldom()
         assert [seldom.admit(kind, source, 0.0) for kind in "ab" for source in (1, 2)] == [0, 0, 0, 0]
@@ -73,3 +77,80 @@ class SeldomTests:
         assert [seldom.admit("refused", source, 0.0) for source in range(5)] == [0, 0, 0, None, None]
         assert seldom.admit("refused", 9, 10.0) == 0
         assert len(seldom._heard) <= 3
+
+
+class FloodTests:
+    """B-149: lines marked seldom, as server and client mark what a peer can cause."""
+
+    def test_b149_one_line_per_event_and_peer_and_the_mark_itself_is_not_shown(self):
+        stream = io.StringIO()
+        set_up("info", "json", stream)
+        log = structlog.get_logger()
+        for peer in ("192.0.2.1", "192.0.2.2"):
+            for _ in range(1000):
+                log.warning("connection refused", peer=peer, seldom=1)
+        read = [json.loads(line) for line in stream.getvalue().splitlines()]
+        assert [line["peer"] for line in read] == ["192.0.2.1", "192.0.2.2"]
+        assert "seldom" not in read[0]
+
+    def test_b149_lines_of_one_kind_share_their_number(self):
+        stream = io.StringIO()
+        set_up("info", "json", stream)
+        for number in range(1000):
+            structlog.get_logger().info(f"note {number}", kind="note", seldom=3)
+        assert len(stream.getvalue().splitlines()) == 3
+
+    def test_other_lines_are_all_written(self):
+        stream = io.StringIO()
+        set_up("info", "json", stream)
+        for _ in range(5):
+            structlog.get_logger().info("session up", peer="192.0.2.1")
+        assert len(stream.getvalue().splitlines()) == 5
+
+
+class Full(io.StringIO):
+    """A file on a full disk."""
+
+    full = True
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
+class FullDiskTests:
+    """B-143: the program goes on, and lost lines are counted."""
+
+    def test_b143_a_full_disk_costs_lines_only(self):
+        stream = Full()
+        set_up("info", "text", stream)
+        for _ in range(3):
+            structlog.get_logger().info("lost")
+        stream.full = False
+        structlog.get_logger().info("written")
+        first, second = stream.getvalue().splitlines()
+        assert first == "3 lines of the log could not be written"
+        assert "written" in second
+
+
+class DefectTests:
+    """What the event loop catches is written to this log."""
+
+    def test_an_exception_nobody_caught_is_a_defect(self):
+        stream = io.StringIO()
+        set_up("info", "text", stream)
+        report_defect(None, {"message": "Exception in callback", "exception": ZeroDivisionError("planted")})
+        assert "a defect in this program" in stream.getvalue()
+        assert "ZeroDivisionError: planted" in stream.getvalue()
+
+    def test_b140_what_the_system_refuses_is_said_in_a_line(self):
+        stream = io.StringIO()
+        set_up("info", "text", stream)
+        for _ in range(1024):
+            report_defect(
+                None,
+                {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")},
+            )
+        (line,) = stream.getvalue().splitlines()
+        assert "Too many open files" in line

@@ -1,14 +1,13 @@
 """Who may open a control connection, and who may try a password.
 
-Nothing here does I/O or reads a clock. Modelled on two of OpenSSH's promises: MaxStartups (a random early drop, so
-that a flood of half-open connections does not shut out everybody else) and a penalty for failed log-ins.
+Nothing here does I/O or reads a clock. Modelled on two of OpenSSH's promises: MaxStartups, and a penalty for failed
+log-ins. Where OpenSSH drops newcomers by chance, here whoever waits longest of the largest crowd makes room: so a flood
+of half-open connections, that never log in, does not shut out a client that does so at once.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-
-from openpptp.machine import Random
 
 FAILURES_ALLOWED = 20  # ours: log-ins that may fail per source before it has to wait
 FAILURE_FORGIVEN_AFTER = 15.0  # ours: seconds until one of them is forgiven, so 20 in 5 minutes
@@ -25,12 +24,11 @@ class AdmissionLimits:
 
 
 class Admission:
-    """Counts connections that have not logged in, and refuses by chance before the house is full."""
+    """Counts connections that have not logged in."""
 
-    def __init__(self, limits: AdmissionLimits, random: Random) -> None:
+    def __init__(self, limits: AdmissionLimits) -> None:
         """Start empty."""
         self._limits = limits
-        self._random = random
         self._waiting: Counter[IPv4Address] = Counter()
         self._total = 0
 
@@ -38,8 +36,6 @@ class Admission:
         """Count a new connection from source; or return in words why it is refused."""
         if self._waiting[source] >= self._limits.waiting_per_source:
             return f"{self._limits.waiting_per_source} connections from this address wait to log in already"
-        if self._total >= self._limits.waiting or self._drop_early():
-            return f"{self._total} connections wait to log in (limit {self._limits.waiting})"
         self._waiting[source] += 1
         self._total += 1
         return None
@@ -51,13 +47,14 @@ class Admission:
         if not self._waiting[source]:
             del self._waiting[source]
 
-    def _drop_early(self) -> bool:
-        """Refuse by chance from half of the limit on, surely at the limit."""
-        half = self._limits.waiting // 2
-        if self._total < half:
-            return False
-        chance = (self._total - half) / max(1, self._limits.waiting - half)
-        return self._random(1)[0] < chance * 256
+    @property
+    def crowded(self) -> bool:
+        """Whether more wait than may; one of them has to go, best one of the source with the largest waiting_of."""
+        return self._total > self._limits.waiting
+
+    def waiting_of(self, source: IPv4Address) -> int:
+        """Return how many connections of a source wait."""
+        return self._waiting[source]
 
 
 class LoginGuard:

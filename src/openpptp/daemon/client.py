@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.daemon import words
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.log import report_defect
 from openpptp.daemon.log import set_up as set_up_log
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.datapath.seam import Counters, Inside
@@ -223,6 +224,7 @@ async def _connect(request: ConnectRequest, log: FilteringBoundLogger) -> int:
     log.warning(words.INSECURE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(report_defect)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     with closing(Journal(request.runtime_directory / request.interface)) as journal, closing(Links(journal)) as links:

@@ -20,6 +20,8 @@ from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.tunnel import Tunnel
 from openpptp.wire.notation import describe_frame
 
+CLOSE_TIMEOUT = 5.0  # ours: seconds a peer that does not read may keep a closed connection waiting for its last octets
+NOTES = 10  # ours: notes about one peer in ten seconds; what it does must not fill the log
 SEND_BUFFER_LIMIT = 64 * 1024  # ours: a peer that reads nothing for this long is gone (accel-ppp lost replies here)
 
 
@@ -100,8 +102,13 @@ class TunnelDriver(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Give up a peer that does not read: half a message must never be dropped silently."""
-        self.log.warning("the peer does not read what it is sent; its connection is dropped")
+        self.log.warning("the peer does not read what it is sent; its connection is dropped", seldom=1)
         self.abort()
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether any call is open."""
+        return bool(self._open_calls)
 
     def abort(self) -> None:
         """Drop the connection without ceremony."""
@@ -140,7 +147,7 @@ class TunnelDriver(asyncio.Protocol):
             self._perform(step(*arguments, self._loop.time()))
             self._rearm()
         except Exception:
-            self.log.exception("a defect in this program; this control connection is dropped")
+            self.log.exception("a defect in this program; this control connection is dropped", seldom=1)
             self._fail()
 
     # Outputs
@@ -159,7 +166,11 @@ class TunnelDriver(asyncio.Protocol):
             self._performing = False
 
     def _note(self, note: Note) -> None:
-        {Level.DEBUG: self.log.debug, Level.INFO: self.log.info, Level.WARNING: self.log.warning}[note.level](note.text)
+        if note.level is Level.DEBUG:
+            self.log.debug(note.text)
+        else:
+            log = self.log.info if note.level is Level.INFO else self.log.warning
+            log(note.text, kind="note", seldom=NOTES)
 
     def _send_stream(self, output: tell.SendStream) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -259,6 +270,8 @@ class TunnelDriver(asyncio.Protocol):
             self._timer = None
         if self._transport is not None:
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
 
     def _fail(self) -> None:
         """Leave nothing of this connection behind after a defect; a second one on the way changes nothing."""
@@ -280,4 +293,4 @@ class TunnelDriver(asyncio.Protocol):
         try:
             step(argument)
         except Exception:
-            self.log.exception("a second defect while the connection was dropped")
+            self.log.exception("a second defect while the connection was dropped", seldom=1)

@@ -1,9 +1,12 @@
 """The log: lines for people or JSON for machines, on standard error, without secrets and without floods."""
 
+import asyncio
+import contextlib
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import MutableMapping
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, cast
 
 import structlog
 
@@ -19,7 +22,11 @@ Event = MutableMapping[str, Any]
 
 
 def set_up(level: str = "info", style: str = "text", stream: TextIO | None = None) -> None:
-    """Send the log of this process to stream (standard error), as text or JSON, from level upwards."""
+    """Send the log of this process to stream (standard error), as text or JSON, from level upwards.
+
+    A line given seldom=n is written n times in QUIET seconds for one peer; what counts as the same line is its event,
+    or what it is given as kind.
+    """
     stream = stream if stream is not None else sys.stderr
     writer: list[Any]
     stamp = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
@@ -31,6 +38,7 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _SeldomLines(),
             structlog.processors.add_log_level,
             stamp,
             without_secrets,
@@ -38,9 +46,61 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
             *writer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Unfailing(stream))),
         cache_logger_on_first_use=False,
     )
+
+
+class _Unfailing:
+    """Writes where it can; a full disk or a reader that went away costs lines, never the program (B-143)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, text: str) -> None:
+        try:
+            if self._lost:
+                self._stream.write(f"{self._lost} lines of the log could not be written\n")
+                self._stream.flush()
+                self._lost = 0
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._lost += 1
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
+class _SeldomLines:
+    """Keeps back lines marked seldom that come too often (B-149)."""
+
+    def __init__(self) -> None:
+        self._seldom = Seldom()
+
+    def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
+        lines = event.pop("seldom", None)
+        if lines is None:
+            return event
+        kind = event.pop("kind", event["event"])
+        kept_back = self._seldom.admit(kind, event.get("peer"), time.monotonic(), lines)
+        if kept_back is None:
+            raise structlog.DropEvent
+        if kept_back:
+            event["kept_back"] = kept_back
+        return event
+
+
+def report_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what the event loop caught, for loop.set_exception_handler; asyncio's own way is not this log."""
+    log = structlog.get_logger()
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        log.error("the system refuses", what=context["message"], why=error.strerror or str(error), seldom=1)
+    else:
+        log.error("a defect in this program", what=context["message"], exc_info=error, seldom=1)
 
 
 def without_secrets(_logger: Any, _method: str, event: Event) -> Event:
@@ -67,11 +127,12 @@ def _visible(char: str) -> str:
 
 class _Heard(NamedTuple):
     since: float
+    written: int
     kept_back: int
 
 
 class Seldom:
-    """Lets one line per kind and source through in QUIET seconds and counts the rest (B-149)."""
+    """Lets one line, or a few, per kind and source through in QUIET seconds and counts the rest (B-149)."""
 
     def __init__(self, quiet: float = QUIET, sources: int = SOURCES) -> None:
         """Start with nothing heard."""
@@ -81,18 +142,24 @@ class Seldom:
         self.kept_back = 0
         "Lines kept back in all."
 
-    def admit(self, kind: str, source: object, now: float) -> int | None:
-        """Return None when the line is to be kept back, else how many like it were kept back since the last."""
+    def admit(self, kind: str, source: object, now: float, lines: int = 1) -> int | None:
+        """Return None when the line is to be kept back, else how many like it were kept back since the last.
+
+        lines of a kind and source are let through in QUIET seconds.
+        """
         key = (kind, source)
         heard = self._heard.get(key)
         if heard is None and len(self._heard) >= self._sources and not self._forget(now):
             key = (kind, None)  # all further sources share one line
             heard = self._heard.get(key)
         if heard is not None and now - heard.since < self._quiet:
+            if heard.written < lines:
+                self._heard[key] = heard._replace(written=heard.written + 1)
+                return 0
             self._heard[key] = heard._replace(kept_back=heard.kept_back + 1)
             self.kept_back += 1
             return None
-        self._heard[key] = _Heard(now, 0)
+        self._heard[key] = _Heard(now, 1, 0)
         self._heard.move_to_end(key)
         return heard.kept_back if heard is not None else 0
 

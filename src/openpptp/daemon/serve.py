@@ -32,6 +32,7 @@ from openpptp.net.journal import Journal
 from openpptp.net.links import Links
 from openpptp.net.tun import Tun
 
+ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 MPPE_OCTETS = 4  # RFC 3078 section 3: two octets of header and the inner protocol number
 QUEUE_PACKETS = 2000  # ours: TUN's own 500 overflow in bursts of many sessions
@@ -50,6 +51,7 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int
 async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[[], None] | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.report_defect)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     for warning in (words.INSECURE, *settings.warnings()):
@@ -67,7 +69,8 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
             settings, users, pool, log, partial(ReferenceDataPath, gre, tun, loop=loop), route_address=routes.lead
         )
         undo.callback(server.close)
-        accepting = await loop.create_server(server.protocol, sock=listener, backlog=BACKLOG)
+        accepting = await loop.create_server(server.protocol, sock=listener, backlog=ACCEPT_AT_ONCE)
+        listener.listen(BACKLOG)
         undo.push_async_callback(server.stop)
         undo.callback(accepting.close)
         log.info(

@@ -69,13 +69,14 @@ class Server:
         self._tunnel_settings = settings.tunnel()
         self._our_address = settings.network.our_address()
         self._dns, self._wins = settings.network.dns, settings.network.wins
-        self._admission = Admission(
-            AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source), os.urandom
-        )
+        self._admission = Admission(AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source))
+        self._login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
         self._guard = LoginGuard()
         self._call_ids = CallIds(os.urandom)
         self._loop = asyncio.get_running_loop()
-        self._waiting: set[TunnelDriver] = set()
+        self._waiting: dict[TunnelDriver, None] = {}
+        "Who has not logged in yet, longest first."
+        self._login_by: dict[TunnelDriver, asyncio.TimerHandle] = {}
         self._drivers: set[TunnelDriver] = set()
         self._empty = asyncio.Event()
         self._stopping = False
@@ -98,14 +99,34 @@ class Server:
         if refusal is None:
             refusal = self._admission.enter(peer)
         if refusal is not None:
-            self._log.warning("connection refused", peer=str(peer), why=refusal)
+            self._log.warning("connection refused", peer=str(peer), why=refusal, seldom=1)
             transport.abort()
             return None
         driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
         self._drivers.add(driver)
-        self._waiting.add(driver)
+        self._waiting[driver] = None
         driver.connection_made(transport)
+        self._expect_login(driver)
+        if self._admission.crowded:
+            self._make_room()
         return driver
+
+    def _make_room(self) -> None:
+        """Drop who waits longest of the source with most connections waiting (B-020)."""
+        driver = max(self._waiting, key=lambda waiting: self._admission.waiting_of(waiting.peer))
+        why = "too many connections wait to log in; this one gave way to a newer one"
+        driver.log.warning("connection refused", why=why, seldom=1)
+        self._leave_door(driver)
+        driver.abort()
+
+    def _expect_login(self, driver: TunnelDriver) -> None:
+        """Give a connection without a session the time a log-in may take, whatever is said on it meanwhile."""
+        if not driver.ended and driver not in self._login_by:
+            self._login_by[driver] = self._loop.call_later(self._login_timeout, self._login_missed, driver)
+
+    def _login_missed(self, driver: TunnelDriver) -> None:
+        del self._login_by[driver]
+        driver.stop(EndReason.SETUP_TIMEOUT)
 
     def _make_tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
         return Tunnel(
@@ -114,8 +135,10 @@ class Server:
 
     def _leave_door(self, driver: TunnelDriver) -> None:
         """Count a driver out of those that have not logged in."""
+        if (timer := self._login_by.pop(driver, None)) is not None:
+            timer.cancel()
         if driver in self._waiting:
-            self._waiting.remove(driver)
+            del self._waiting[driver]
             self._admission.leave(driver.peer)
 
     # The data path's callbacks
@@ -134,14 +157,13 @@ class Server:
 
     def connected(self, driver: TunnelDriver, output: tell.Connected) -> None:
         """Log who came."""
-        driver.log.info("control connection", host=output.peer_host_name, vendor=output.peer_vendor_name)
+        driver.log.info("control connection", host=output.peer_host_name, vendor=output.peer_vendor_name, seldom=1)
 
     def check_credentials(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None:
         """Look the user up, lease an address, answer."""
         answer = self._judge(driver, output)
         if isinstance(answer, Refused):
-            self._guard.failed(driver.peer, self._loop.time())
-            driver.log.warning("log-in refused", call=output.call_id, why=answer.detail)
+            driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=1)
         driver.credentials_checked(output.call_id, answer)
 
     def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
@@ -150,9 +172,10 @@ class Server:
             return Refused("too many failed log-ins from this address; the password was not looked at")
         verdict = self._users.check(output.presented)
         if isinstance(verdict, Refused):
+            self._guard.failed(driver.peer, now)
             return verdict
         if len(self.sessions) >= self._maximum_sessions:
-            driver.log.warning("no room for another session", limit=self._maximum_sessions)
+            driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
         self._forget(output.call_id)
         address = self._pool.lease(verdict.user, allowed=verdict.allowed_address, wanted=verdict.fixed_address)
@@ -215,14 +238,17 @@ class Server:
             seconds=round(seconds, 1),
             octets_in=counters.octets_in,
             octets_out=counters.octets_out,
+            **({} if record is not None else {"seldom": 1}),
         )
+        if not driver.has_calls:
+            self._expect_login(driver)
 
     def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
         """Forget the connection."""
         self._leave_door(driver)
         self._drivers.discard(driver)
         log = driver.log.warning if output.reason is EndReason.PROTOCOL_ERROR else driver.log.debug
-        log("control connection ended", reason=output.reason.value.label, detail=output.detail)
+        log("control connection ended", reason=output.reason.value.label, detail=output.detail, seldom=1)
         if self._stopping and not self._drivers:
             self._empty.set()
 
