@@ -221,6 +221,17 @@ class ChangedFileTests:
         new.replace(file)
         assert isinstance(users.check(pap(b"User", "clientpass")), Admitted)
 
+    def test_b140_what_could_not_be_read_for_a_moment_is_read_again(self, users, file, monkeypatch):
+        def out_of_descriptors(*_):
+            raise SetupError("Too many open files")
+
+        file.write_text("newcomer * welcome *\n")
+        with monkeypatch.context() as patched:
+            patched.setattr("openpptp.backends.users.read", out_of_descriptors)
+            assert isinstance(users.check(pap(b"newcomer", "welcome")), Refused)
+        assert isinstance(users.check(pap(b"newcomer", "welcome")), Admitted)
+        assert not users.changed()
+
     def test_b147_a_file_that_went_away_leaves_the_old_users_and_is_reported_once(self, users, file, reports):
         file.unlink()
         for _ in range(3):

@@ -1,4 +1,8 @@
-"""Answers to CheckCredentials from a secrets file, without a network and quickly enough to be asked in line."""
+"""Answers to CheckCredentials from a secrets file, without a network and quickly enough to be asked in line.
+
+Only reading a changed file takes long, when it is large: whoever must not wait asks changed() and gives refresh() to a
+thread before judge().
+"""
 
 import os
 from collections.abc import Callable
@@ -60,15 +64,20 @@ class SecretsUsers:
         self._report = report
         self._decoy = os.urandom(16).hex()
         self._signature = _signature((path,))
+        self._complaint = ""
         self._secrets = read(path)
         self._adopt(self._secrets)
 
     def check(self, presented: Presented) -> Admitted | Refused:
-        """Judge what a peer presented.
+        """Judge what a peer presented by the file as it is now."""
+        self.refresh()
+        return self.judge(presented)
+
+    def judge(self, presented: Presented) -> Admitted | Refused:
+        """Judge what a peer presented by what was read last.
 
         An unknown user costs the same work as a wrong password; Refused.detail, for the log, tells them apart.
         """
-        self._refresh()
         name = presented.user.decode("utf-8", "backslashreplace")
         entry = self._find(presented.user)
         proof = _prove(presented, self._decoy if entry is None else entry.secret)
@@ -95,8 +104,12 @@ class SecretsUsers:
             or self._secrets.find_wildcard(self._server)
         )
 
-    def _refresh(self) -> None:
-        """Read the file again when it, or a file it names, has changed; keep the old contents if that fails."""
+    def changed(self) -> bool:
+        """Tell whether the file, or a file it names, has changed since it was read."""
+        return _signature(self._secrets.files) != self._signature
+
+    def refresh(self) -> None:
+        """Read the file again when it has changed; keep the old contents, until the next time, if that fails."""
         signature = _signature(self._secrets.files)
         if signature == self._signature:
             return
@@ -104,7 +117,10 @@ class SecretsUsers:
         try:
             secrets = read(self._path)
         except SetupError as error:
-            self._report(f"{error}; the users read before stay")
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                self._report(f"{error}; the users read before stay")
+            self._signature = ()  # tried again next time: it may be passing, as a lack of descriptors is
             return
         if secrets.problems and not secrets.entries:
             self._report(f"{secrets.problems[0]}; no line of the file is usable; the users read before stay")
@@ -113,6 +129,7 @@ class SecretsUsers:
 
     def _adopt(self, secrets: Secrets) -> None:
         self._secrets = secrets
+        self._complaint = ""
         if len(secrets.files) > 1:
             self._signature = (*self._signature[:1], *_signature(secrets.files[1:]))
         for problem in secrets.problems:

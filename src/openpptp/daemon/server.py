@@ -72,6 +72,8 @@ class Server:
         self._admission = Admission(AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source))
         self._login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
         self._guard = LoginGuard()
+        self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
+        self._reading: asyncio.Task[None] | None = None
         self._call_ids = CallIds(os.urandom)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[TunnelDriver, None] = {}
@@ -160,7 +162,26 @@ class Server:
         driver.log.info("control connection", host=output.peer_host_name, vendor=output.peer_vendor_name, seldom=1)
 
     def check_credentials(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None:
-        """Look the user up, lease an address, answer."""
+        """Look the user up, lease an address, answer; first read, beside the loop, who the users are now (B-148)."""
+        if self._reading is None and not self._users.changed():
+            self._answer(driver, output)
+            return
+        self._asked.append((driver, output))
+        if self._reading is None:
+            self._reading = self._loop.create_task(self._read_users())
+
+    async def _read_users(self) -> None:
+        try:
+            await self._loop.run_in_executor(None, self._users.refresh)
+        finally:
+            self._reading = None
+            asked, self._asked = self._asked, []
+            for driver, output in asked:
+                self._answer(driver, output)
+
+    def _answer(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None:
+        if self.calls.get(output.call_id) is not driver:
+            return  # gone while the users were read
         answer = self._judge(driver, output)
         if isinstance(answer, Refused):
             driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=1)
@@ -170,7 +191,7 @@ class Server:
         now = self._loop.time()
         if not self._guard.may_try(driver.peer, now):
             return Refused("too many failed log-ins from this address; the password was not looked at")
-        verdict = self._users.check(output.presented)
+        verdict = self._users.judge(output.presented)
         if isinstance(verdict, Refused):
             self._guard.failed(driver.peer, now)
             return verdict
