@@ -4,6 +4,7 @@ A native twin subclasses these and overrides encryptor and decryptor.
 """
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 from Crypto.Cipher import ARC4
@@ -452,11 +453,14 @@ class PlausibleTests:
             b"\x21" + INNER + b"padding",
             b"\x00\x57\x60" + bytes(39),
             b"\x57\x60" + bytes(3) + b"\x00\x02" + bytes(34) + b"ab",
-            b"\x00\x2b\xff\xff",
         ],
     )
     def test_packets(self, datagram):
         assert plausible(datagram)
+
+    def test_b100_chance_makes_no_packets(self):
+        lot = Random(100)
+        assert not any(plausible(lot.randbytes(60)) for _ in range(20_000))
 
     @pytest.mark.parametrize(
         "datagram",
@@ -473,6 +477,7 @@ class PlausibleTests:
             b"\x57\x60" + bytes(38),
             b"\x57\x60\x00\x00\x00\x00\x01" + bytes(34),
             b"\x2b\xff\xff",
+            b"\x00\x2b\xff\xff",
             b"\x00\x1f\xff\xff",
             b"\x00\x22\xff\xff",
             b"\x00\xfb\xff\xff",
