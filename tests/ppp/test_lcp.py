@@ -184,9 +184,9 @@ class MagicNumberTests:
     def test_b071_our_own_requests_coming_back(self):
         machine = lcp(client())
         conversation = play(machine)
-        for _ in range(20):
+        for number in range(20):
             if conversation.violation is None:
-                for packet in [Packet(Code.CONFIGURE_REQUEST, 1, machine._negotiation.ask())]:
+                for packet in [Packet(Code.CONFIGURE_REQUEST, number, machine._negotiation.ask())]:
                     conversation >> b"\xff\x03\xc0\x21" + packet.encode()
         assert conversation.violation.reason is EndReason.LOOPED
 

@@ -15,6 +15,7 @@ from openpptp.ppp.fsm import State
 from openpptp.ppp.link import Link, Phase
 from openpptp.ppp.outputs import (
     CheckCredentials,
+    EncryptionDeclined,
     EncryptionDown,
     EncryptionFlush,
     EncryptionUp,
@@ -520,7 +521,7 @@ class EncryptionTests:
         conversation = network(server(encryption=EncryptionPolicy(required=False))).hush()
         conversation >> "[IPCP TermAck id=0x1]" >> "[CCP ConfReq id=0x1]" >> f"[CCP ConfAck id=0x1 {MPPE}]"
         assert conversation << "[CCP ConfAck id=0x1]" << "[IPCP ConfReq id=0x1 *]"
-        assert not conversation.outputs
+        assert conversation.outputs == [EncryptionDeclined()]
 
     def test_reset_request_both_ways(self):
         policy = EncryptionPolicy(stateful=True, prefer_stateful=True)

@@ -1,5 +1,7 @@
 """What is the same for the options of all protocols."""
 
+import itertools
+
 import pytest
 
 from openpptp.errors import BadMessage
@@ -66,8 +68,12 @@ def data(*options):
     return encode_options([Option(number, value) for number, value in options])
 
 
-def judged(negotiation, *options):
-    answer, _ = negotiation.judge(Packet(Code.CONFIGURE_REQUEST, 5, data(*options)))
+identifiers = itertools.count(5)
+
+
+def judged(negotiation, *options, identifier=None):
+    identifier = next(identifiers) % 256 if identifier is None else identifier
+    answer, _ = negotiation.judge(Packet(Code.CONFIGURE_REQUEST, identifier, data(*options)))
     return Code(answer.code), answer.data
 
 
@@ -114,6 +120,13 @@ class AnswerTests:
         codes = [judged(negotiation, (9, b"\x01"))[0] for _ in range(MAX_FAILURE + 1)]
         assert codes == [Code.CONFIGURE_NAK] * MAX_FAILURE + [Code.CONFIGURE_REJECT]
         assert option.heard == ["insisted"]
+
+    def test_a_repeated_request_gets_the_same_nak_and_does_not_count(self):
+        option = Number()
+        negotiation = Negotiation((option,))
+        codes = {judged(negotiation, (9, b"\x01"), identifier=1)[0] for _ in range(3 * MAX_FAILURE)}
+        assert codes == {Code.CONFIGURE_NAK}
+        assert option.heard == []
 
     def test_ack_between_naks_starts_the_count_over(self):
         negotiation = Negotiation((Number(),))

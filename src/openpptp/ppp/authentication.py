@@ -91,6 +91,11 @@ class Authentication:
             return []
         return self._translate(self._theirs, self._theirs.credentials_checked(answer, now))
 
+    def peer_moved_on(self) -> None:
+        """Learn that the peer speaks network protocols, so it has got our result."""
+        if self._theirs is not None:
+            self._theirs.peer_moved_on()
+
     def _each(self, step: Callable[[AuthenticationMachine], list[Output]], protocol: int | None = None) -> list[Output]:
         outputs: list[Output] = []
         for machine in (self._theirs, self._ours):

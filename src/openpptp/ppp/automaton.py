@@ -17,7 +17,7 @@ from openpptp.wire.ppp import Code, Packet, Protocol, decode_options
 MAX_TERMINATE = 2  # RFC 1661 section 4.6
 MAX_CONFIGURE = 10  # RFC 1661 section 4.6
 MAX_ROUNDS = 40  # ours: requests in one direction until a negotiation counts as endless; honest ones take under 10
-RENEGOTIATIONS = 5  # ours: times an open protocol may be negotiated anew within RENEGOTIATION_SPAN
+RENEGOTIATIONS = 10  # ours: per span; two ends that lose and overtake packets need up to 7 for one renegotiation
 RENEGOTIATION_SPAN = 60.0
 MAX_CODE_REJECTS = 20  # ours: who has not understood by then never will
 

@@ -157,6 +157,8 @@ class Link:
         if protocol in authentication.PROTOCOLS:
             assert self._authentication is not None
             return self._translate(self._authentication.receive(protocol, Packet.decode(information), now), now)
+        if self._authentication is not None and protocol in network.PROTOCOLS:
+            self._authentication.peer_moved_on()
         if self._network is None:
             if protocol not in network.PROTOCOLS or len(self._early) >= MAX_EARLY:
                 return dropped

@@ -13,7 +13,7 @@ from openpptp.ppp.ccp import Ccp, describe_strengths
 from openpptp.ppp.fsm import State
 from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
-from openpptp.ppp.outputs import EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Down
+from openpptp.ppp.outputs import EncryptionDeclined, EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Down
 from openpptp.ppp.settings import LinkSettings
 from openpptp.wire.ppp import DEFAULT_MRU, Code, Packet, Protocol
 
@@ -147,7 +147,8 @@ class Network:
         if isinstance(layer, Ccp):
             agreed = layer.agreed()
             if agreed is None:  # never where encryption is required: the option has ended the session by now
-                return [Note("CCP opened without MPPE: data goes in clear"), *self._ask_again(now)]
+                note = Note("CCP opened without MPPE: data goes in clear")
+                return [note, EncryptionDeclined(), *self._ask_again(now)]
             self._up.add(layer.protocol)
             return [EncryptionUp(*agreed), *self._ask_again(now)]
         if isinstance(layer, Ipcp):
@@ -176,7 +177,7 @@ class Network:
                     raise self._not_encrypted("peer offers no encryption")
                 answered = layer.heard_answer or layer.peer_terminate_text is not None
                 raise self._not_encrypted("peer ends encryption" if answered else "peer answers no encryption")
-            return [Note("the peer does without CCP: data goes in clear"), *self._ask_again(now)]
+            return [Note("the peer does without CCP: data goes in clear"), EncryptionDeclined(), *self._ask_again(now)]
         others = [other for other in self._layers.values() if other is not layer and not isinstance(other, Ccp)]
         if all(other.state in _IDLE for other in others):
             raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{layer.protocol.name} {self._why(layer)}")

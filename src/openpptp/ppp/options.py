@@ -80,6 +80,8 @@ class Negotiation:
         self._options = {option.type: option for option in options}
         self._asked: tuple[Option, ...] = ()
         self._naks_sent = 0
+        self._nakked: tuple[Packet, Packet] | None = None
+        "The last request that was answered by Configure-Nak, and that answer."
         self._naks_received = 0
 
     def ask(self) -> bytes:
@@ -94,6 +96,8 @@ class Negotiation:
         A Reject never travels with a Nak (RFC 1661 section 5.4): Windows drops what is rejected and asks again.
         Raise BadMessage when the options cannot be read.
         """
+        if self._nakked is not None and self._nakked[0] == request:
+            return self._nakked[1], []  # our Nak was lost; that is not one more the peer did not heed
         notes: list[Note] = []
         rejects: list[Option] = []
         naks: list[Option] = []
@@ -118,7 +122,9 @@ class Negotiation:
         naks += self._missing(wishes)
         if naks:
             self._naks_sent += 1
-            return self._answer(Code.CONFIGURE_NAK, request, naks), notes
+            answer = self._answer(Code.CONFIGURE_NAK, request, naks)
+            self._nakked = (request, answer)
+            return answer, notes
         self._naks_sent = 0
         for number, option in self._options.items():
             option.theirs = wishes.get(number)

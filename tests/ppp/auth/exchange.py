@@ -118,7 +118,10 @@ class Pair:
                     self.questions.append(presented)
                     reply = partial(self.ends[end].credentials_checked, judge(presented))
                     self._plan(self.now + self._check_time, end, lambda r=reply: r(self.now))
-                case PeerProved() | WeProved() | AuthenticationFailed():
+                case WeProved():
+                    self.heard[end].append(output)
+                    other.peer_moved_on()  # as its first network protocol packet tells
+                case PeerProved() | AuthenticationFailed():
                     self.heard[end].append(output)
 
     def run(self, seconds: float = 120.0) -> "Pair":

@@ -3,12 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ppp.auth.exchange import PASSWORD, Pair, client, counted, server, told
+from tests.ppp.auth.exchange import PASSWORD, Pair, client, counted, judge, server, told
 
 from openpptp.credentials import AuthMethod
 from openpptp.errors import EndReason, Misuse
 from openpptp.ppp.auth.outputs import AuthenticationFailed, PeerProved, WeProved
 from openpptp.ppp.auth.registry import authenticator, peer
+from openpptp.ppp.outputs import CheckCredentials
 from openpptp.wire.ppp import Packet
 
 every_method = pytest.mark.parametrize("method", AuthMethod, ids=lambda method: method.value)
@@ -31,6 +32,23 @@ class GoodPathTests:
         assert len(pair.questions) == 1
         assert pair.now < 0.1
         assert [machine.method for machine in pair.ends] == [method, method]
+
+    @every_method
+    def test_a_result_the_peer_shows_no_sign_of_is_sent_again_for_a_while(self, method):
+        ours, theirs = Pair(method).ends
+        packets = [*ours.start(0.0), *theirs.start(0.0)]
+        while not (questions := [output for output in packets if isinstance(output, CheckCredentials)]):
+            packets = [o for p in packets for end in (theirs, ours) for o in end.receive(p.packet, 0.0)]
+        result, proved = ours.credentials_checked(judge(questions[0].presented), 0.0)
+        assert isinstance(proved, PeerProved)
+        assert [ours.tick(now) for now in (0.9, 1.0, 3.0, 6.0, 9.0)] == [[], [result], [result], [result], []]
+        assert ours.deadline is None
+
+    @every_method
+    def test_a_peer_that_moved_on_is_not_told_again(self, method):
+        pair = Pair(method).run()
+        assert pair.ends[0].deadline is None
+        assert pair.ends[0].tick(1.0) == []
 
     @with_keys
     def test_both_ends_hold_the_same_keys(self, method):

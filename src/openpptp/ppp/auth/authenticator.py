@@ -6,9 +6,11 @@ from enum import Enum
 from openpptp.credentials import Accepted, Answer, Presented, Refused
 from openpptp.errors import EndReason, Misuse
 from openpptp.machine import Deadline, Output
-from openpptp.ppp.auth.machine import ignored
+from openpptp.ppp.auth.machine import ignored, retransmission_delay
 from openpptp.ppp.auth.outputs import AuthenticationFailed, PeerProved, SendPacket
 from openpptp.ppp.outputs import CheckCredentials
+
+MAX_RESULTS = 4  # ours: times a result is sent to a peer that shows no sign of having got it
 
 
 class Phase(Enum):
@@ -37,6 +39,7 @@ class Authenticator(ABC):
         self._presented_at = 0.0
         self._refused: Refused | None = None
         self._result: SendPacket | None = None
+        self._results = 0
 
     @abstractmethod
     def _acceptance(self, accepted: Accepted) -> SendPacket | Refused:
@@ -66,7 +69,22 @@ class Authenticator(ABC):
         if isinstance(packet, Refused):
             return self._hold(packet, self._presented_at, now)
         self._phase, self._result = Phase.PROVED, packet
-        return [packet, PeerProved(answer)]
+        return [*self._repeat_result(packet, now), PeerProved(answer)]
+
+    def peer_moved_on(self) -> None:
+        """Learn that the peer has got our result: it speaks network protocols."""
+        if self._phase is Phase.PROVED:
+            self.deadline = None
+
+    def _repeat_result(self, result: SendPacket, now: float) -> list[Output]:
+        """Send the result that lets the peer in.
+
+        RFC 1994 section 4.2 leaves a lost Success to the peer's repeated Response, which pppd and Windows never send.
+        """
+        self._results += 1
+        again = self._results < MAX_RESULTS
+        self.deadline = Deadline(now + retransmission_delay(self._results), "repeat the result") if again else None
+        return [result]
 
     def _hold(self, refused: Refused, presented_at: float, now: float) -> list[Output]:
         self._phase, self._refused = Phase.HOLDING, refused
@@ -77,6 +95,8 @@ class Authenticator(ABC):
         """Do what has become due."""
         if self.deadline is None or now < self.deadline.when:
             return []
+        if self._phase is Phase.PROVED and self._result is not None:
+            return self._repeat_result(self._result, now)
         if self._phase is not Phase.HOLDING or self._refused is None:
             return self._waited(now)
         self._phase, self.deadline = Phase.REFUSED, None

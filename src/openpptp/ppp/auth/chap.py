@@ -194,6 +194,9 @@ class ChapPeer:
         """Ignore: a peer asks no questions."""
         return ignored("an answer to a question never asked")
 
+    def peer_moved_on(self) -> None:
+        """Ignore: what we wait for is the authenticator's word."""
+
     def tick(self, now: float) -> list[Output]:
         """Repeat the Response, or give up."""
         if self.deadline is None or now < self.deadline.when:

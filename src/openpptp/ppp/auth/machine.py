@@ -46,6 +46,9 @@ class AuthenticationMachine(Protocol):
     def credentials_checked(self, answer: Answer, now: float) -> list[Output]:
         """Take the answer to CheckCredentials; ignored when no question is open."""
 
+    def peer_moved_on(self) -> None:
+        """Learn that the other end counts authentication as done: it speaks network protocols."""
+
     def tick(self, now: float) -> list[Output]:
         """Do what has become due."""
 

@@ -109,6 +109,9 @@ class PapPeer:
         """Ignore: a peer asks no questions."""
         return ignored("an answer to a question never asked")
 
+    def peer_moved_on(self) -> None:
+        """Ignore: what we wait for is the authenticator's word."""
+
     def tick(self, now: float) -> list[Output]:
         """Repeat the request, or give up."""
         if self.deadline is None or now < self.deadline.when:
