@@ -132,6 +132,17 @@ async def place(monkeypatch, tmp_path):
     await place.close()
 
 
+@contextlib.contextmanager
+def silence(place: Place):
+    """Let the client call a port whose kernel answers no more: its backlog is full."""
+    with socket.socket() as full, socket.socket() as first:
+        full.bind((HOST, 0))
+        full.listen(0)
+        place.port = full.getsockname()[1]
+        first.connect(full.getsockname())
+        yield
+
+
 class SessionTests:
     """A session that comes up."""
 
@@ -233,14 +244,19 @@ class RefusedTests:
 
     async def test_nobody_answers(self, place, monkeypatch):
         monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.05)
-        with socket.socket() as full, socket.socket() as first:
-            full.bind((HOST, 0))
-            full.listen(0)
-            place.port = full.getsockname()[1]
-            first.connect(full.getsockname())  # the backlog is full now: the kernel answers no more
-            with pytest.raises(SetupError, match=r"does not answer on TCP port .*firewall") as error:
-                await place.start()
+        with silence(place), pytest.raises(SetupError, match=r"does not answer on TCP port .*firewall") as error:
+            await place.start()
         assert error.value.exit_code == 1
+        assert place.links.undone == 1
+
+    async def test_stopping_before_anybody_answers(self, place):
+        with silence(place):
+            client = place.start()
+            await eventually(lambda: place.links.did)
+            place.stop.set()
+            reason, _ = await asyncio.wait_for(client, module.CONNECT_TIMEOUT / 2)
+        assert reason is EndReason.USER_REQUEST
+        assert place.links.undone == 1
 
     async def test_a_name_nobody_knows(self, monkeypatch):
         async def unknown(*_, **__):

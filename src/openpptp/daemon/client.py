@@ -74,12 +74,25 @@ class Client:
             undo.callback(self._undo_links)
             # Without this route the tunnel's own packets would enter the tunnel as soon as it is the way to everywhere.
             await links.later(links.pin, server, avoid=self._tun.name)
-            driver = await self._connect(server)
+            driver = await self._connect_unless(stop, server)
+            if driver is None:
+                return EndReason.USER_REQUEST, EndReason.USER_REQUEST.value.sentence
             driver.run(driver.tunnel.place_call, CallKind.OUTGOING, request.link())
             await self._until_over(driver, stop)
             if self._configuring is not None:
                 await asyncio.gather(self._configuring, return_exceptions=True)
         return self._over.result()
+
+    async def _connect_unless(self, stop: asyncio.Event, server: IPv4Address) -> TunnelDriver | None:
+        """Open the TCP connection; return None when stop is set before a server answers."""
+        connecting, asked = asyncio.ensure_future(self._connect(server)), asyncio.ensure_future(stop.wait())
+        await asyncio.wait([connecting, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if connecting.done():
+            return await connecting
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        return None
 
     async def _connect(self, server: IPv4Address) -> TunnelDriver:
         request = self._request
