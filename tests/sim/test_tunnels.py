@@ -14,6 +14,7 @@ from openpptp.errors import EndReason
 from openpptp.ppp.settings import EncryptionPolicy
 from openpptp.tunnel.outputs import EncryptionUp, InterfaceDown, InterfaceUp, SendFrame, SessionEnded, TunnelEnded
 from openpptp.tunnel.settings import CallKind, TunnelSettings
+from openpptp.wire.notation import describe_frame
 
 AT_SERVER = TunnelSettings(link=server(), maximum_calls=8)
 AT_CLIENT = TunnelSettings(link=client(), accepts=frozenset())
@@ -155,9 +156,10 @@ class EndTests:
         one.run(until=one.both_over)
         names = [type(output).__name__ for output in one.client.outputs[before:]]
         assert names == [
+            "InterfaceDown",
+            "EncryptionDown",
             "SendFrame",
             "SendStream",
-            "InterfaceDown",
             "ClosePath",
             "SessionEnded",
             "SendStream",
@@ -167,6 +169,17 @@ class EndTests:
         said = [type(message).__name__ for message in one.client.sent[-2:]]
         assert said == ["CallClearRequest", "StopControlConnectionRequest"]
         assert one.now < 1.0
+        acknowledged = next(o for o in one.client.outputs[before:] if isinstance(o, SendFrame))
+        assert describe_frame(acknowledged.frame).startswith("[LCP TermReq")
+
+    def test_a_peer_that_does_not_acknowledge_the_end_is_not_waited_for_long(self):
+        one = world(carrier=lambda _number: () if one.now > 1.0 else (0.001,))
+        one.dial()
+        one.run(limit=2.0)
+        one.take(one.client, one.client.tunnel.stop(EndReason.USER_REQUEST, one.now))
+        one.run(until=one.both_over)
+        assert one.now < 2.0 + 1.0
+        assert reasons(one.client) == [EndReason.USER_REQUEST]
 
     def test_a_server_that_stops_tells_every_call(self):
         one = world()

@@ -16,7 +16,7 @@ from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call import Call
 from openpptp.tunnel.control import SendMessage
 from openpptp.tunnel.layers import ENCRYPTION_GRACE, NETWORK_GRACE
-from openpptp.tunnel.session import Session
+from openpptp.tunnel.session import FAREWELL, Session
 from openpptp.tunnel.settings import CallKind, Role, TunnelSettings
 from openpptp.wire.control import (
     CallClearRequest,
@@ -302,20 +302,29 @@ class QuestionTests:
 class EndingTests:
     """One order for every end."""
 
-    ORDER = ("SendFrame", "SendMessage", "InterfaceDown", "ClosePath", "SessionEnded")
+    ORDER = ("SendMessage", "InterfaceDown", "ClosePath", "SessionEnded")
 
-    def test_from_our_side_everything_in_its_order(self):
-        outputs = Stage().up().session.disconnect(EndReason.ADMIN_DISCONNECT, "", 2.0)
-        assert tuple(kinds(outputs)) == self.ORDER
-        assert outputs[0] == tell.SendFrame(OURS, b"terminate-request")
-        assert outputs[1] == SendMessage(CallDisconnectNotify(OURS, 3))
+    def test_q14_from_our_side_the_link_ends_before_the_call(self):
+        stage = Stage().up()
+        outputs = stage.session.disconnect(EndReason.ADMIN_DISCONNECT, "", 2.0)
+        assert outputs == [tell.InterfaceDown(OURS), tell.SendFrame(OURS, b"terminate-request")]
+        outputs = stage.says(stage.link.ending, now=2.1)
+        assert kinds(outputs) == ["SendMessage", "ClosePath", "SessionEnded"]
+        assert outputs[0] == SendMessage(CallDisconnectNotify(OURS, 3))
         assert outputs[-1] == tell.SessionEnded(
             OURS, "bob", EndReason.ADMIN_DISCONNECT, "disconnected by the administrator"
         )
 
+    def test_q14_a_terminate_ack_that_does_not_come_is_waited_for_briefly(self):
+        session = Stage().up().session
+        session.disconnect(EndReason.ADMIN_DISCONNECT, "", 2.0)
+        assert session.deadline == (2.0 + FAREWELL, "Terminate-Ack")
+        assert session.tick(2.0 + FAREWELL / 2) == []
+        assert ended(session.tick(2.0 + FAREWELL)).reason is EndReason.ADMIN_DISCONNECT
+
     def test_q50_a_call_clear_ends_at_once_without_a_terminate_request(self):
         outputs = Stage().up().session.receive(CallClearRequest(PEER), 2.0)
-        assert tuple(kinds(outputs)) == self.ORDER[1:]
+        assert tuple(kinds(outputs)) == self.ORDER
         assert ended(outputs).reason is EndReason.PEER_REQUEST
 
     def test_the_links_own_end_hangs_up_the_call(self):
@@ -339,6 +348,7 @@ class EndingTests:
         session = Stage().up().session
         session.disconnect(EndReason.USER_REQUEST, "", 2.0)
         assert session.disconnect(EndReason.USER_REQUEST, "", 2.0) == []
+        assert ended(session.abandon(EndReason.CONNECTION_LOST, "", 2.0)).reason is EndReason.USER_REQUEST
         assert session.abandon(EndReason.CONNECTION_LOST, "", 2.0) == []
         assert session.ended
         assert session.over

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from openpptp.errors import EndReason
-from openpptp.machine import Deadline, Level, Note, Output
+from openpptp.machine import Allowance, Deadline, Level, Note, Output
 from openpptp.tunnel.control_tables import INITIATOR, RESPONDER, Action, Event, State
 from openpptp.tunnel.settings import Side, TunnelSettings
 from openpptp.wire.control import (
@@ -81,8 +81,7 @@ class ControlConnection:
         self._ending = EndReason.USER_REQUEST, ""
         self._echo_identifier = 0
         self._echo_pending: int | None = None
-        self._echo_credit = ECHO_BURST
-        self._echo_credit_at = 0.0
+        self._echoes = Allowance(ECHO_RATE, ECHO_BURST)
 
     # Inputs
 
@@ -208,13 +207,7 @@ class ControlConnection:
 
     def _send_echo_reply(self, message: ControlMessage | None, now: float) -> list[Output]:
         assert isinstance(message, EchoRequest)
-        earned = (now - self._echo_credit_at) * ECHO_RATE
-        self._echo_credit = min(ECHO_BURST, self._echo_credit + earned)
-        self._echo_credit_at = now
-        if self._echo_credit < 1:
-            return []
-        self._echo_credit -= 1
-        return [SendMessage(EchoReply(message.identifier))]
+        return [SendMessage(EchoReply(message.identifier))] if self._echoes.take(now) else []
 
     def _take_echo_reply(self, message: ControlMessage | None, now: float) -> list[Output]:
         assert isinstance(message, EchoReply)

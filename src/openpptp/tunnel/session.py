@@ -17,6 +17,7 @@ from openpptp.wire.control import ControlMessage
 
 EARLY_FRAMES = 8  # ours: frames kept that overtook the message which connects the call (finding 18, B-056)
 EARLY_SECONDS = 1.0
+FAREWELL = 0.5  # ours: seconds for Terminate-Ack when we hang up; pppd dies with its call before it has read why
 
 
 class Session:
@@ -34,6 +35,8 @@ class Session:
         self._link_over = False
         self._ended = False
         self._early: deque[tuple[float, bytes]] = deque(maxlen=EARLY_FRAMES)
+        self._leaving: tuple[EndReason, str] | None = None
+        self._leave_by: Deadline | None = None
         self._gre_by: Deadline | None = None
         self._setup_by: Deadline | None = None
         self._layers = Layers(call.call_id, link_settings, settings.path_mru)
@@ -60,7 +63,7 @@ class Session:
         """The next moment this session must be ticked."""
         if self._ended or self.call.state is not State.ESTABLISHED:
             return self.call.deadline
-        return earliest(self._link.deadline, self._gre_by, self._setup_by, self._layers.deadline)
+        return earliest(self._leave_by, self._link.deadline, self._gre_by, self._setup_by, self._layers.deadline)
 
     def waits_for(self) -> str | None:
         """Return what the session waits for, for a person; None when data flows."""
@@ -126,8 +129,14 @@ class Session:
         return self._take_link(self._link.request_encryption_reset(now), now)
 
     def disconnect(self, reason: EndReason, detail: str, now: float) -> list[Output]:
-        """End from our side, in good order."""
-        return self._end(reason, detail, now)
+        """End from our side, in good order: the link first, and the call when the peer has acknowledged that (Q-14)."""
+        if self._ended or self._leaving is not None:
+            return []
+        if self.call.state is not State.ESTABLISHED or self._link_over or self._gre_by is not None:
+            return self._end(reason, detail, now)
+        self._leaving = reason, detail
+        self._leave_by = Deadline(now + FAREWELL, "Terminate-Ack")
+        return self._take_link(self._link.close(reason, now), now)
 
     def abandon(self, reason: EndReason, detail: str, now: float) -> list[Output]:
         """End without a word to the peer: the control connection is gone."""
@@ -139,6 +148,8 @@ class Session:
         outputs = self._take_call(self.call.tick(now), now)
         if self._ended or self.call.state is not State.ESTABLISHED:
             return outputs
+        if self._leaving is not None and _due(self._leave_by, now):
+            return outputs + self._end(*self._leaving, now)
         if _due(self._gre_by, now):
             return outputs + self._end(EndReason.GRE_BLOCKED, "", now)
         if _due(self._setup_by, now):
@@ -204,6 +215,8 @@ class Session:
                 return [*self._settle(now), tell.EncryptionDown(self.call_id)]
             case ppp.LinkEnded(reason, detail):
                 self._link_over = True
+                if self._leaving is not None:
+                    return self._end(*self._leaving, now)
                 if reason is EndReason.PEER_SILENT and self._gre_by is not None:
                     return self._end(EndReason.GRE_BLOCKED, "", now)
                 return self._end(reason, detail, now)
@@ -229,10 +242,7 @@ class Session:
     # The end
 
     def _end(self, reason: EndReason, detail: str, now: float) -> list[Output]:
-        """End the session in the one order there is; what is over already is left out.
-
-        The peer's Terminate-Ack is not waited for: the call goes with the link (Q-50).
-        """
+        """End the session in the one order there is; what is over already is left out (Q-50: no lingering)."""
         if self._ended:
             return []
         self._ended = True

@@ -5,7 +5,7 @@ from itertools import chain
 
 from openpptp.credentials import Answer
 from openpptp.errors import EndReason
-from openpptp.machine import Deadline, Note, Output, Random, earliest
+from openpptp.machine import Deadline, Level, Note, Output, Random, earliest
 from openpptp.ppp.link import Link
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
@@ -226,8 +226,8 @@ class Tunnel:
                 session = self._named(message.call_id)
             case _:
                 return []  # Set-Link-Info, WAN-Error-Notify: from either side, nothing to do (Q-09, Q-15, B-030)
-        if session is None:
-            return [Note(f"names no call of this connection: {message}")] if self._logged() else []
+        if session is None:  # mostly one that has just ended, while the peer's own word for it was on the way
+            return [Note(f"names no call of this connection: {message}", Level.DEBUG)]
         return self._take_session(session, session.receive(message, now), now)
 
     def _named(self, call_id: int) -> Session | None:
