@@ -47,6 +47,25 @@ def earliest(*deadlines: Deadline | None) -> Deadline | None:
     return min((d for d in deadlines if d is not None), default=None)
 
 
+class Allowance:
+    """How often something may be done for a peer that asks without end: so much a second, some more at once."""
+
+    def __init__(self, per_second: float, at_once: float) -> None:
+        """Begin with all that may be done at once."""
+        self._per_second = per_second
+        self._at_once = self._credit = at_once
+        self._since = 0.0
+
+    def take(self, now: float) -> bool:
+        """Take one; return whether it was there."""
+        self._credit = min(self._at_once, self._credit + (now - self._since) * self._per_second)
+        self._since = now
+        if self._credit < 1:
+            return False
+        self._credit -= 1
+        return True
+
+
 class Machine(Protocol):
     """What a driver needs of any machine to keep its time."""
 

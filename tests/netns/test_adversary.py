@@ -33,6 +33,7 @@ from tests.notation import frame
 from tests.pcap import ipv4
 
 from openpptp.daemon.admission import FAILURES_ALLOWED
+from openpptp.errors import EndReason
 from openpptp.net.gre import RawGrePort
 from openpptp.wire import control, gre
 from openpptp.wire.ppp import Protocol, encode_frame
@@ -154,8 +155,11 @@ class StrangerTests:
 
     SETTINGS: ClassVar = {
         "limits": {
-            "start_timeout": 3.0, "session_timeout": 3.0, "gre_timeout": 2.0,
-            "unauthenticated": 3000, "per_source": 3000,
+            "start_timeout": 3.0,
+            "session_timeout": 3.0,
+            "gre_timeout": 2.0,
+            "unauthenticated": 3000,
+            "per_source": 3000,
         }
     }
 
@@ -562,6 +566,8 @@ class SessionTests:
         home.attack(trickle)
 
     def test_b086_p16_brute_force_from_one_address_touches_no_other(self, home):
+        looked_at = []
+
         async def guess(attacker: Attacker) -> None:
             for number in range(400):
                 try:
@@ -570,6 +576,8 @@ class SessionTests:
                     continue
                 await until(lambda s=session: s.over)
                 assert not session.up
+                if session.ended and session.ended.reason is EndReason.AUTHENTICATION_REFUSED:
+                    looked_at.append(number)
             # The right password from there is not looked at either; the same user elsewhere is.
             with contextlib.suppress(OSError):
                 session = await attacker.call(source=SOURCES[5])
@@ -579,8 +587,7 @@ class SessionTests:
 
         before = home.lines()
         home.attack(guess)
-        log = home.program.log()
-        assert 1 <= log.count("wrong password for user 'alice'") <= FAILURES_ALLOWED + 1
+        assert 1 <= len(looked_at) <= FAILURES_ALLOWED + 1
         assert home.lines() - before < 60
         home.canary()
 
@@ -611,13 +618,13 @@ class FaultTests:
             home.rests(before)
             home.canary()
 
-    def test_b141_memory_runs_out(self, namespaces_possible, folder):
+    def test_b141_forty_sessions_and_a_flood_fit_into_little_memory(self, namespaces_possible, folder):
         group = memory_group()
         if group is None:
             pytest.skip(f"{NOT_HERE} no memory cgroup that this user may write to")
         try:
             limit = group / ("memory.max" if (group / "memory.max").exists() else "memory.limit_in_bytes")
-            limit.write_text(str(128 << 20))
+            limit.write_text(str(96 << 20))
             before = f'echo $$ > "{group / "cgroup.procs"}";'
             with starved(folder / "memory", before=before) as home:
 

@@ -8,7 +8,7 @@ from openpptp.credentials import AuthMethod
 from openpptp.errors import EndReason
 from openpptp.ppp.automaton import LayerDown, LayerUp
 from openpptp.ppp.fsm import State
-from openpptp.ppp.lcp import MAX_PROTOCOL_REJECTS, Lcp, ProtocolRejected, describe_termination
+from openpptp.ppp.lcp import ECHO_BURST, ECHO_RATE, MAX_PROTOCOL_REJECTS, Lcp, ProtocolRejected, describe_termination
 from openpptp.ppp.lcp_options import MagicNumber
 from openpptp.ppp.outputs import LinkOpened
 from openpptp.wire.ppp import Code, Packet
@@ -220,6 +220,14 @@ class EchoTests:
         machine.receive(Packet(Code.CONFIGURE_ACK, 2, machine._negotiation.ask()), 0.0)
         (send,) = machine.receive(Packet(Code.ECHO_REQUEST, 1, bytes(1400)), 0.0)
         assert len(send.packet.encode()) == 128
+
+    def test_p17_a_flood_is_answered_seldom(self):
+        machine = opened().machine
+        answers = [
+            machine.receive(Packet(Code.ECHO_REQUEST, 1, bytes(4)), 10.0 + number / 10_000) for number in range(10_000)
+        ]
+        assert sum(map(len, answers)) == ECHO_BURST + ECHO_RATE - 1
+        assert machine.receive(Packet(Code.ECHO_REQUEST, 1, bytes(4)), 12.0)
 
     def test_echo_without_magic_is_dropped(self):
         assert opened() >> b"\xff\x03\xc0\x21" + Packet(Code.ECHO_REQUEST, 1, b"ab").encode()

@@ -6,7 +6,7 @@ The options are in lcp_options; here are the codes that only LCP has, and the ec
 from dataclasses import dataclass
 
 from openpptp.errors import EndReason, PeerViolation
-from openpptp.machine import Deadline, Level, Note, Output, Random
+from openpptp.machine import Allowance, Deadline, Level, Note, Output, Random
 from openpptp.ppp.automaton import Automaton, RestartTimer, Send
 from openpptp.ppp.fsm import Event, State
 from openpptp.ppp.lcp_options import (
@@ -23,6 +23,8 @@ from openpptp.ppp.settings import LinkSettings
 from openpptp.wire.notation import RAS_ERRORS, RAS_MARK
 from openpptp.wire.ppp import Code, LcpOption, Packet, Protocol
 
+ECHO_RATE = 10.0  # ours: Echo-Requests answered per second; peers send one in some seconds
+ECHO_BURST = 20.0  # ours: and at once
 PROTOCOL_REJECT_INTERVAL = 10.0  # ours: seconds until the same protocol is rejected once more
 MAX_PROTOCOL_REJECTS = 32  # ours: different protocols rejected in a session's life
 
@@ -72,6 +74,7 @@ class Lcp(Automaton):
         "When the next Echo-Request is due."
         self._unanswered = 0
         self._echoes_of_ours = 0
+        self._echoes = Allowance(ECHO_RATE, ECHO_BURST)
         self._protocol_rejects: dict[int, float] = {}
         super().__init__(RestartTimer())
 
@@ -109,6 +112,8 @@ class Lcp(Automaton):
             self._echoes_of_ours += 1
             if self._echoes_of_ours >= LOOP_LIMIT:
                 raise PeerViolation(EndReason.LOOPED, "our own Echo-Requests come back to us")
+            return []
+        if not self._echoes.take(now):
             return []
         return [Send(Packet(Code.ECHO_REPLY, packet.identifier, self._our_magic() + packet.data[4 : self._limit()]))]
 
