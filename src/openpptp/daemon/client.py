@@ -244,7 +244,7 @@ async def _connect(request: ConnectRequest, log: FilteringBoundLogger) -> int:
         for problem in links.undo():  # left by a client that was killed
             log.warning(problem)
         reason, detail = await Client(request, log, links).run(stop)
-    log.info("disconnected", reason=reason.value.label, detail=detail)
-    if reason is EndReason.USER_REQUEST:
-        return 0
-    raise SetupError(detail)
+    if reason is not EndReason.USER_REQUEST:
+        raise SetupError(detail)
+    log.info("disconnected", detail=detail)
+    return 0

@@ -14,14 +14,16 @@ from structlog.typing import FilteringBoundLogger
 
 from openpptp.credentials import Answer
 from openpptp.datapath.seam import Counters, DataPath
-from openpptp.errors import EndReason
+from openpptp.errors import BadMessage, EndReason
 from openpptp.machine import Level, Note, Output
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.tunnel import Tunnel
+from openpptp.wire.control import ControlStream
 from openpptp.wire.notation import describe_frame
 
 CLOSE_TIMEOUT = 5.0  # ours: seconds a peer that does not read may keep a closed connection waiting for its last octets
 NOTES = 10  # ours: notes about one peer in ten seconds; what it does must not fill the log
+DEBUG = 10  # structlog's number for the level
 SEND_BUFFER_LIMIT = 64 * 1024  # ours: a peer that reads nothing for this long is gone (accel-ppp lost replies here)
 
 
@@ -67,6 +69,8 @@ class TunnelDriver(asyncio.Protocol):
         self._calls = calls
         self._owner = owner
         self.log = log
+        self._debug = log.is_enabled_for(DEBUG)
+        self._received, self._sent = ControlStream(), ControlStream()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -92,6 +96,8 @@ class TunnelDriver(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the machine."""
+        if self._debug:
+            self._trace("rcvd", self._received, data)
         self.run(self.tunnel.receive, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -115,6 +121,14 @@ class TunnelDriver(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _trace(self, direction: str, stream: ControlStream, data: bytes) -> None:
+        """Log the control messages that pass, in front of what they lead to."""
+        try:
+            for message in stream.feed(data):
+                self.log.debug(f"{direction} [{message}]")
+        except BadMessage as error:
+            self.log.debug(f"{direction} no PPTP message: {error}")
+
     # Inputs
 
     def credentials_checked(self, call_id: int, answer: Answer) -> None:
@@ -123,7 +137,7 @@ class TunnelDriver(asyncio.Protocol):
 
     def frame_received(self, call_id: int, frame: bytes) -> None:
         """Take a control-protocol frame from the data path."""
-        if self.log.is_enabled_for(10):
+        if self._debug:
             self.log.debug("rcvd " + describe_frame(frame), call=call_id)
         self.run(self.tunnel.frame_received, call_id, frame)
 
@@ -174,6 +188,8 @@ class TunnelDriver(asyncio.Protocol):
 
     def _send_stream(self, output: tell.SendStream) -> None:
         if self._transport is not None and not self._transport.is_closing():
+            if self._debug:
+                self._trace("sent", self._sent, output.data)
             self._transport.write(output.data)
 
     def _close_stream(self, _: tell.CloseStream) -> None:
@@ -189,7 +205,7 @@ class TunnelDriver(asyncio.Protocol):
         self._data_path.connect_call(output.call_id, output.peer_call_id)
 
     def _send_frame(self, output: tell.SendFrame) -> None:
-        if self.log.is_enabled_for(10):
+        if self._debug:
             self.log.debug("sent " + describe_frame(output.frame), call=output.call_id)
         self._data_path.send_frame(output.call_id, output.frame)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -248,18 +249,20 @@ class Server:
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Take the address back and write the last line."""
         record = self._forget(output.call_id)
-        user = output.user if record is None else record.user
+        if record is None:  # it never logged in: one line per reason and peer
+            known: dict[str, Any] = {"kind": f"ended: {output.reason.value.label}", "seldom": 1}
+        else:
+            known = {"user": record.user}
         seconds = 0.0 if record is None or record.up_at is None else self._loop.time() - record.up_at
         driver.log.info(
             "session ended",
             call=output.call_id,
-            user=user,
+            **known,
             reason=output.reason.value.label,
             detail=output.detail,
             seconds=round(seconds, 1),
             octets_in=counters.octets_in,
             octets_out=counters.octets_out,
-            **({} if record is not None else {"seldom": 1}),
         )
         if not driver.has_calls:
             self._expect_login(driver)
