@@ -387,10 +387,9 @@ class StrangerTests:
             stream.connect((SERVER, PORT))
         with stream:
             with contextlib.suppress(ConnectionError, TimeoutError):
-                stream.sendall(START * 1500)  # 234 kB of answers, some in the kernel, some with us
+                stream.sendall(START * 1500)  # 234 kB of answers; how many the kernel takes differs
                 stream.send(b"!", socket.MSG_OOB)
             home.rests(before, seconds=25)
-        assert "does not read" in home.program.log()
         home.canary()
 
 
