@@ -78,6 +78,20 @@ class KilledServerTests:
             assert second.stop() == 0
         assert (state(server), state(client)) == before
 
+    @pytest.mark.parametrize("settings", [{}, {"server": {"interface": "pptp9"}}], ids=["same name", "other name"])
+    def test_a_start_that_needs_none_of_it_takes_it_back(self, topology, tmp_path, settings):
+        server = topology.server
+        before = state(server)
+        victim = start_server(server, tmp_path / "server")
+        victim.says("serving")
+        victim.kill()
+        none = {"nat": False, "mss_clamp": False, "forward": False}
+        with serving(server, tmp_path / "server", network=none, **settings):
+            now = state(server)
+            assert now["firewall"] == before["firewall"]
+            assert now["net/ipv4/ip_forward"] == before["net/ipv4/ip_forward"] == "0"
+        assert state(server) == before
+
 
 class KilledClientTests:
     """kill -9 of the client, then connect again."""

@@ -93,28 +93,32 @@ class Firewall:
         except SetupError:
             self._journal.forget(entry)
             raise
-        self._forget()
-        self._journal.remember(KIND, table=self._table, listing=self._listing())
+        self._forget(self._table)
+        self._journal.remember(KIND, table=self._table, listing=self._listing(self._table))
 
     def verify(self) -> bool:
         """Return whether our table is there and just as apply left it."""
         expected = {entry.get("listing") for entry in self._journal.entries(KIND)} - {""}
-        return self._listing() in expected
+        return self._listing(self._table) in expected
 
     def undo(self) -> list[str]:
-        """Take our table away, also one that a process before us left; return a sentence when that failed.
+        """Take our table away, also those that a process before us left; return a sentence for each that stays.
 
         Nothing happens when there is none.
         """
-        try:
-            if self._listing():
-                self._run(["-f", "-"], {"nftables": _removal(self._table)})
-        except SetupError as error:
-            if not any(entry.get("table") == self._table for entry in self._journal.entries(KIND)):
-                return []  # a host without nft, where we never made a table
-            return [f"the firewall table {FAMILY} {self._table} may still be there: {error}"]
-        self._forget()
-        return []
+        # The table's name follows the interface's, which may have been another when that process was killed.
+        noted = {str(entry["table"]) for entry in self._journal.entries(KIND) if "table" in entry}
+        problems: list[str] = []
+        for table in sorted({self._table, *noted}):
+            try:
+                if self._listing(table):
+                    self._run(["-f", "-"], {"nftables": _removal(table)})
+            except SetupError as error:
+                if table in noted:  # else a host without nft, where we never made a table
+                    problems.append(f"the firewall table {FAMILY} {table} may still be there: {error}")
+            else:
+                self._forget(table)
+        return problems
 
     def obstacles(self, device: str) -> list[str]:
         """Return a sentence for each rule set of others that may drop what we forward or receive."""
@@ -122,17 +126,17 @@ class Firewall:
         chains = [each["chain"] for each in answer.get("nftables", []) if "chain" in each]
         return [sentence for chain in chains if (sentence := _obstacle(chain, self._table, device))]
 
-    def _forget(self) -> None:
+    def _forget(self, table: str) -> None:
         for entry in self._journal.entries(KIND):
-            if entry.get("table") == self._table:
+            if entry.get("table") == table:
                 self._journal.forget(entry)
 
-    def _listing(self) -> str:
-        """Return a digest of our table as the kernel has it; empty when there is none."""
+    def _listing(self, table: str) -> str:
+        """Return a digest of a table of ours as the kernel has it; empty when there is none."""
         tables = [each["table"] for each in self._run(["list", "tables"]).get("nftables", []) if "table" in each]
-        if not any((table["family"], table["name"]) == (FAMILY, self._table) for table in tables):
+        if not any((each["family"], each["name"]) == (FAMILY, table) for each in tables):
             return ""
-        listed = self._run(["list", "table", FAMILY, self._table]).get("nftables", [])
+        listed = self._run(["list", "table", FAMILY, table]).get("nftables", [])
         for each in listed:
             for value in each.values():
                 value.pop("handle", None)
