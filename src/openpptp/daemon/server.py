@@ -17,7 +17,7 @@ from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
 from openpptp.credentials import Accepted, Answer, NetworkGrant, Refused
 from openpptp.daemon import words
-from openpptp.daemon.admission import Admission, AdmissionLimits, LoginGuard
+from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimits, LoginGuard
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.datapath.seam import Counters, DataPath, Inside
@@ -185,7 +185,8 @@ class Server:
             return  # gone while the users were read
         answer = self._judge(driver, output)
         if isinstance(answer, Refused):
-            driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=1)
+            # As many lines as the guard looks at passwords, so that whoever bans by the log sees each.
+            driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=FAILURES_ALLOWED)
         driver.credentials_checked(output.call_id, answer)
 
     def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
