@@ -15,22 +15,13 @@ def drain(pool: AddressPool) -> list[str]:
     return [str(address) for address in iter(lambda: pool.lease("u"), None)]
 
 
-class SpecTests:
-    """What the settings say."""
+class RangeTests:
+    """What a pool is made of."""
 
-    @pytest.mark.parametrize(
-        ("specs", "addresses"),
-        [
-            (["10.9.0.10-10.9.0.12"], ["10.9.0.10", "10.9.0.11", "10.9.0.12"]),
-            (["10.9.0.10-12"], ["10.9.0.10", "10.9.0.11", "10.9.0.12"]),
-            ([" 10.9.0.10 - 10.9.0.11 "], ["10.9.0.10", "10.9.0.11"]),
-            (["10.9.0.8/30"], ["10.9.0.9", "10.9.0.10"]),
-            (["10.9.0.8/31"], ["10.9.0.8", "10.9.0.9"]),
-            (["10.9.0.8/32", "10.9.0.2"], ["10.9.0.2", "10.9.0.8"]),
-        ],
-    )
-    def test_addresses_of(self, specs, addresses):
-        assert drain(AddressPool(specs)) == addresses
+    def test_several_ranges_make_one_pool(self):
+        assert drain(AddressPool(["10.9.0.8/31", "10.9.0.2", "10.9.0.4-5"])) == [
+            *("10.9.0.2", "10.9.0.4", "10.9.0.5", "10.9.0.8", "10.9.0.9")
+        ]
 
     def test_a_network_without_its_network_and_broadcast_address_and_ours(self):
         pool = AddressPool(["10.9.0.0/24"], our_address=IPv4Address("10.9.0.1"))
@@ -38,44 +29,6 @@ class SpecTests:
         for number in (0, 1, 255):
             assert IPv4Address(f"10.9.0.{number}") not in pool
         assert IPv4Address("10.9.0.2") in pool
-
-    @pytest.mark.parametrize(
-        "spec",
-        [
-            "",
-            "ten",
-            "10.9.0",
-            "10.9.0.1-",
-            "-10.9.0.1",
-            "10.9.0.1-10.9.0.2-10.9.0.3",
-            "10.9.0.1-300",
-            "10.9.0.1/24",
-            "10.9.0.0/33",
-            "10.9.0.0/",
-            "fd00::/64",
-            "10.9.0.9-10.9.0.3",
-            "10.0.0.0/8",
-            "0.0.0.0/24",
-            "127.0.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "126.0.0.1-128.0.0.1",
-        ],
-    )
-    def test_a_bad_spec_is_named(self, spec):
-        with pytest.raises(SetupError) as error:
-            AddressPool([spec])
-        assert "address pool" in str(error.value)
-        assert spec in str(error.value)
-        assert error.value.exit_code == 2
-
-    def test_overlapping_specs_are_both_named(self):
-        with pytest.raises(SetupError, match=r"10\.9\.0\.20 and 10\.9\.0\.10-10\.9\.0\.30 overlap"):
-            AddressPool(["10.9.0.10-10.9.0.30", "10.9.0.20"])
-
-    def test_many_small_specs_count_together(self):
-        with pytest.raises(SetupError, match="more than 65536"):
-            AddressPool(["10.1.0.0/17", "10.2.0.0/17", "10.3.0.1", "10.3.0.2", "10.3.0.3", "10.3.0.4", "10.3.0.5"])
 
     @pytest.mark.parametrize("specs", [[], ["10.9.0.1"]])
     def test_a_pool_of_nothing(self, specs):

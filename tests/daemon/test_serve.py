@@ -2,8 +2,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from openpptp.backends.ranges import parse_range
 from openpptp.daemon.serve import firewall_table, listen, networks_of
-from openpptp.daemon.values import parse_range
 from openpptp.errors import SetupError
 
 

@@ -2,8 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import IPv4Address, IPv4Network
 
+from openpptp.backends.ranges import parse_range
 from openpptp.errors import SetupError
 
 MAX_ADDRESSES = 65536  # ours: as many calls as Call IDs exist
@@ -13,14 +14,10 @@ class AddressPool:
     """Leases addresses of the pool, and fixed ones outside it."""
 
     def __init__(self, specs: Iterable[str], *, our_address: IPv4Address | None = None) -> None:
-        """Fill the pool from its specs, without our_address; raise SetupError for a mistake in them.
-
-        A spec is "10.9.0.10-10.9.0.250", "10.9.0.10-250", "10.9.0.0/24" (without its network and broadcast address)
-        or a single address.
-        """
+        """Fill the pool from what parse_range reads, without our_address; raise SetupError when nothing is left."""
         self._reserved = our_address
-        ranges = parse_specs(specs)
-        self._pool = frozenset(number for _, first, last in ranges for number in range(first, last + 1)) - {
+        ranges = map(parse_range, specs)
+        self._pool = frozenset(number for first, last in ranges for number in range(int(first), int(last) + 1)) - {
             -1 if our_address is None else int(our_address)
         }
         if not self._pool:
@@ -83,46 +80,6 @@ class AddressPool:
             del self._home[before]
         self._last_user[number] = user
         self._home[user] = number
-
-
-def parse_specs(specs: Iterable[str]) -> list[tuple[str, int, int]]:
-    """Return each spec with its first and last address as numbers; raise SetupError for a mistake in them."""
-    ranges: list[tuple[str, int, int]] = []
-    for spec in specs:
-        first, last = _parse_spec(spec.strip())
-        for other, other_first, other_last in ranges:
-            if first <= other_last and other_first <= last:
-                raise SetupError(f"address pool: {spec} and {other} overlap; take one of them out", exit_code=2)
-        ranges.append((spec, first, last))
-        if sum(last - first + 1 for _, first, last in ranges) > MAX_ADDRESSES:
-            raise SetupError(f"address pool: {spec} makes more than {MAX_ADDRESSES} addresses", exit_code=2)
-    return ranges
-
-
-def _parse_spec(spec: str) -> tuple[int, int]:
-    try:
-        if "/" in spec:
-            network = IPv4Network(spec)
-            edge = 1 if network.prefixlen < 31 else 0
-            first, last = int(network[0]) + edge, int(network[-1]) - edge
-        else:
-            begin, dash, end = (part.strip() for part in spec.partition("-"))
-            if dash and end.isdigit():
-                end = f"{begin.rpartition('.')[0]}.{end}"  # pptpd's remoteip writes 192.168.0.234-238
-            first, last = int(IPv4Address(begin)), int(IPv4Address(end if dash else begin))
-    except (AddressValueError, NetmaskValueError, ValueError) as error:
-        raise SetupError(
-            f"address pool: {spec} is none of 10.9.0.10-10.9.0.250, 10.9.0.0/24, 10.9.0.7 ({error})", exit_code=2
-        ) from None
-    if first > last:
-        raise SetupError(f"address pool: {spec} ends before it begins", exit_code=2)
-    for bad in _UNUSABLE:
-        if first <= int(bad[-1]) and int(bad[0]) <= last:
-            raise SetupError(f"address pool: {spec} holds addresses no host can have ({bad})", exit_code=2)
-    return first, last
-
-
-_UNUSABLE = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
 
 
 def free_pool(routes: Iterable[IPv4Network]) -> IPv4Network:

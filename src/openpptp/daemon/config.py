@@ -1,6 +1,5 @@
 """The settings of the server: one TOML file, read whole, all its mistakes reported at once."""
 
-import itertools
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from openpptp.backends.pools import MAX_ADDRESSES
+from openpptp.backends.ranges import overlaps
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.mistakes import Mistake, mistakes_of
 from openpptp.daemon.sections import (
@@ -21,7 +21,6 @@ from openpptp.daemon.sections import (
     ServerSection,
     UsersSection,
 )
-from openpptp.daemon.values import AddressRange
 from openpptp.errors import SetupError
 from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
 from openpptp.tunnel.settings import TunnelSettings
@@ -151,7 +150,7 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             remedy='add "MS-CHAPv2", or give encryption up with encryption = "off"',
             involves=("auth.methods", "auth.encryption"),
         )
-    for first, second in _overlaps(network.pool):
+    for first, second in overlaps(network.pool):
         yield Mistake(
             "network.pool",
             f"{first} and {second} overlap",
@@ -187,13 +186,6 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             remedy="make it with: openpptp user add NAME --generate",
             involves=("users.file",),
         )
-
-
-def _overlaps(pool: tuple[AddressRange, ...]) -> Iterator[tuple[AddressRange, AddressRange]]:
-    ordered = sorted(pool)
-    for first, second in itertools.pairwise(ordered):
-        if second.first <= first.last:
-            yield first, second
 
 
 def _weak_choices(settings: Settings) -> Iterator[str]:

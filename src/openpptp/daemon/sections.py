@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from openpptp.backends.ranges import AddressRange
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.values import Address, AddressRange, Flag, InterfaceName, Port, Range, Seconds, Text, Whole
+from openpptp.daemon.values import Address, Flag, InterfaceName, Port, Range, Seconds, Text, Whole
 
 
 class Section(BaseModel):
