@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 from tests.net.packets import kill_itself, powerless
-from tests.netns.topology import join
+from tests.netns.namespace import join
 
 from openpptp.errors import SetupError
 from openpptp.net.journal import Journal
@@ -155,6 +155,20 @@ class PinTests:
         assert links.route_to(IPv4Address("192.0.2.1")).device == "inside"
         assert not links.pin(SERVER, avoid="inside")
         tun.close()
+
+    def test_two_tunnels_to_one_server_have_a_route_each(self, links, host):
+        first, second = Tun("one"), Tun("two")
+        other = Links()
+        assert links.pin(SERVER, avoid="one")
+        assert other.pin(SERVER, avoid="two")
+        assert links.undo() == []
+        assert other.route_to(SERVER).device == "router0"
+        assert "198.51.100.9 via 10.1.0.1" in host.run("ip", "route").stdout
+        assert other.undo() == []
+        assert "198.51.100.9" not in host.run("ip", "route").stdout
+        other.close()
+        first.close()
+        second.close()
 
     def test_b058_a_way_through_the_tunnel_itself_is_refused(self, links):
         tun = Tun("inside")

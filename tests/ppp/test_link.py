@@ -21,6 +21,7 @@ from openpptp.ppp.outputs import (
     EncryptionUp,
     Ipv4Down,
     Ipv4Up,
+    Ipv6Declined,
     Ipv6Down,
     Ipv6Up,
     LinkEnded,
@@ -549,7 +550,7 @@ class NetworkProtocolTests:
     def test_one_of_two_refused_does_not(self):
         conversation = bare_open(ipv6=True).hush() >> "[LCP ProtRej id=0x1 80 57]"
         assert conversation
-        assert not conversation.outputs
+        assert conversation.outputs == [Ipv6Declined()]
 
     def test_last_one_closed_by_the_peer_ends_the_session(self):
         conversation = bare_open().hush()

@@ -55,6 +55,12 @@ class InterfaceTests:
         assert made.interface(0.2, up=True) is not None
         assert made.interface(NETWORK_GRACE, up=False) is not None
 
+    def test_ipv6_that_the_peer_does_without_is_not_waited_for(self):
+        made = layers(OPENED, PROVED, KEYS, IPV4, ipv6=True)
+        assert made.interface(0.0, up=False) is None
+        made.take(ppp.Ipv6Declined())
+        assert made.interface(0.0, up=False) is not None
+
     def test_nothing_is_up_before_lcp_is(self):
         assert layers(IPV4, policy=EncryptionPolicy(enabled=False, required=False)).interface(0.0, up=False) is None
 

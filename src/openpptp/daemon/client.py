@@ -227,6 +227,17 @@ async def resolve(host: str) -> IPv4Address:
     return IPv4Address(found[0][4][0])
 
 
+def take_back_left_overs(request: ConnectRequest, log: FilteringBoundLogger) -> None:
+    """Undo what clients changed that were killed, whatever interface they used."""
+    for left in sorted(request.runtime_directory.glob("*/undo.json")):
+        try:
+            with closing(Journal(left.parent)) as journal, closing(Links(journal)) as links:
+                for problem in links.undo():
+                    log.warning(problem)
+        except SetupError as error:  # most likely it runs
+            log.debug(str(error))
+
+
 def connect(request: ConnectRequest) -> int:
     """Run the client until it ends; return the command's exit code. Raises SetupError."""
     set_up_log(request.log_level, request.log_format)
@@ -240,9 +251,8 @@ async def _connect(request: ConnectRequest, log: FilteringBoundLogger) -> int:
     loop.set_exception_handler(report_defect)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    take_back_left_overs(request, log)
     with closing(Journal(request.runtime_directory / request.interface)) as journal, closing(Links(journal)) as links:
-        for problem in links.undo():  # left by a client that was killed
-            log.warning(problem)
         reason, detail = await Client(request, log, links).run(stop)
     if reason is not EndReason.USER_REQUEST:
         raise SetupError(detail)

@@ -6,7 +6,7 @@ It is given a data path and knows nothing of devices and rules; daemon/serve.py 
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
@@ -94,7 +94,11 @@ class Server:
 
     def enter(self, transport: asyncio.Transport) -> TunnelDriver | None:
         """Start a driver on an accepted connection, or refuse it: it is closed without a word."""
-        peer = IPv4Address(transport.get_extra_info("peername")[0])
+        source = transport.get_extra_info("peername")
+        if source is None:  # reset before we could look
+            transport.abort()
+            return None
+        peer = IPv4Address(source[0])
         now = self._loop.time()
         refusal = "this server is stopping" if self._stopping else None
         if refusal is None and not self._guard.may_try(peer, now):
@@ -264,6 +268,7 @@ class Server:
             seconds=round(seconds, 1),
             octets_in=counters.octets_in,
             octets_out=counters.octets_out,
+            **{name: drops for name, drops in asdict(counters).items() if drops and name.startswith("dropped_")},
         )
         if not driver.has_calls:
             self._expect_login(driver)

@@ -123,13 +123,15 @@ class Links(NetlinkThread):
     def pin(self, server: IPv4Address, *, avoid: str = "") -> bool:
         """Pin a host route to a server on the way it takes now; False when it was pinned already.
 
-        Repeat it after the host's network changed. Raises SetupError when the way leads through the device avoid:
-        a tunnel cannot carry itself.
+        Repeat it after the host's network changed. The index of the device avoid is the route's metric, so that two
+        tunnels to one server have a route each, and the first to end does not take the other's. Raises SetupError
+        when the way leads through the device avoid: a tunnel cannot carry itself.
         """
         route = self.route_to(server)
         if avoid and route.device == avoid:
             raise SetupError(f"the only way to {server} leads through {avoid}, the tunnel itself; is the network down?")
-        return self.add_route(IPv4Network(server), route.device, gateway=route.gateway, source=None)
+        metric = self.index_of(avoid) if avoid else None
+        return self.add_route(IPv4Network(server), route.device, gateway=route.gateway, metric=metric)
 
     @in_thread
     def unpin(self, server: IPv4Address) -> bool:

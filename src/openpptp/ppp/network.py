@@ -13,7 +13,7 @@ from openpptp.ppp.ccp import Ccp, describe_strengths
 from openpptp.ppp.fsm import State
 from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
-from openpptp.ppp.outputs import EncryptionDeclined, EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Down
+from openpptp.ppp.outputs import EncryptionDeclined, EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Declined, Ipv6Down
 from openpptp.ppp.settings import LinkSettings
 from openpptp.wire.ppp import DEFAULT_MRU, Code, Packet, Protocol
 
@@ -181,7 +181,8 @@ class Network:
         others = [other for other in self._layers.values() if other is not layer and not isinstance(other, Ccp)]
         if all(other.state in _IDLE for other in others):
             raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{layer.protocol.name} {self._why(layer)}")
-        return [Note(f"{layer.protocol.name} {self._why(layer)}")]
+        note = Note(f"{layer.protocol.name} {self._why(layer)}")
+        return [note, Ipv6Declined()] if isinstance(layer, Ipv6cp) else [note]
 
     def _violated(self, layer: Automaton, violation: PeerViolation, now: float) -> list[Output]:
         """Close only the layer where the link can live without it."""

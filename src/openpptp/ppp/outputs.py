@@ -98,6 +98,11 @@ class Ipv6Down(Output):
 
 
 @dataclass(frozen=True, slots=True)
+class Ipv6Declined(Output):
+    """IPv6CP will not open: the peer does without it."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkEnded(Output):
     """The link is over; nothing follows. detail is a sentence for a person, in the peer's terms where it gave any."""
 

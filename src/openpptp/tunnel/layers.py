@@ -28,6 +28,7 @@ class Layers:
         self._opened: ppp.LinkOpened | None = None
         self._ipv4: ppp.Ipv4Up | None = None
         self._ipv6: ppp.Ipv6Up | None = None
+        self._ipv6_possible = settings.ipv6
         self._network_since: float | None = None
         self._encryption_possible = False
         "Whether there are keys, and CCP has not come to an end."
@@ -42,6 +43,7 @@ class Layers:
         match output:
             case ppp.LinkOpened():
                 self._opened = output
+                self._ipv6_possible = self._settings.ipv6
                 self._encryption_possible = False
             case ppp.PeerAuthenticated(user, method):
                 self.user = user
@@ -56,6 +58,8 @@ class Layers:
                 self._encryption_possible = False
             case ppp.Ipv4Up() | ppp.Ipv4Down():
                 self._ipv4 = output if isinstance(output, ppp.Ipv4Up) else None
+            case ppp.Ipv6Declined():
+                self._ipv6_possible = False
             case ppp.Ipv6Up() | ppp.Ipv6Down():
                 self._ipv6 = output if isinstance(output, ppp.Ipv6Up) else None
 
@@ -85,7 +89,7 @@ class Layers:
         waiting: list[Deadline] = []
         if settings.encryption.enabled and self._encryption_possible and not self.encrypted:
             waiting.append(Deadline(since + ENCRYPTION_GRACE, "optional encryption (CCP)"))
-        if settings.ipv4 and settings.ipv6 and (self._ipv4 is None or self._ipv6 is None):
+        if settings.ipv4 and self._ipv6_possible and (self._ipv4 is None or self._ipv6 is None):
             waiting.append(Deadline(since + NETWORK_GRACE, "the other network protocol"))
         return max((d for d in waiting if d.when > now), default=None)
 
