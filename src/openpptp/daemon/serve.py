@@ -34,6 +34,7 @@ from openpptp.net.tun import Tun
 
 ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
+KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
 MPPE_OCTETS = 4  # RFC 3078 section 3: two octets of header and the inner protocol number
 QUEUE_PACKETS = 2000  # ours: TUN's own 500 overflow in bursts of many sessions
 
@@ -91,6 +92,8 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
     """Return a socket bound to the control connection's port; raise SetupError in words."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit it; left to itself the kernel keeps megabytes for a peer that does not read.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_SEND_BUFFER)
     try:
         listener.bind((str(address), port))
     except OSError as error:
