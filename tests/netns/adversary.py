@@ -119,7 +119,7 @@ class Session:
         async with asyncio.timeout(seconds):
             while True:
                 packet = pcap.ipv4(str(self.up.our_address), str(self.up.peer_address), 1, echo_request())
-                self._attacker.data_path._perform(call, call.path.encapsulate(packet, time.monotonic()))
+                self._attacker.data_path._perform(call, call.path.encapsulate(packet))
                 asked = time.monotonic()
                 while time.monotonic() < asked + 1:
                     if system.receive(64):

@@ -82,7 +82,7 @@ class ReferenceDataPath:
     def send_frame(self, call_id: int, frame: bytes) -> None:
         """Send one control-protocol PPP frame in clear."""
         call = self._table.call(call_id)
-        self._perform(call, call.path.encapsulate_frame(frame, self._loop.time()))
+        self._perform(call, call.path.encapsulate_frame(frame))
 
     def encryption_up(self, call_id: int, send: Encryption, receive: Encryption) -> None:
         """Install MPPE in both directions."""
@@ -166,7 +166,7 @@ class ReferenceDataPath:
     def _take_inside(self, packet: bytes) -> None:
         call = self._table.route(packet)
         if call is not None:
-            self._perform(call, call.path.encapsulate(packet, self._loop.time()))
+            self._perform(call, call.path.encapsulate(packet))
 
     # --- both
 

@@ -20,8 +20,8 @@ RECEIVE_LIMIT = 1600  # ours: octets of a PPP frame; Windows sends its MRU and 4
 EARLY_PACKETS = 8  # ours: kept until the call is connected; GRE overtakes the Outgoing-Call-Reply
 EARLY_TIME = 1.0
 CONTROL_PROTOCOLS = 0x8000  # RFC 1661 section 2: from here on they are about the link, not data
+LINK_LOCAL = bytes.fromhex("fe80000000000000")  # RFC 4291 section 2.5.6: before the interface identifier
 
-_LINK_LOCAL = bytes.fromhex("fe80000000000000")
 _EXTENSIONS = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options (RFC 8200 section 4)
 _ROUTER_ADVERTISEMENT = 134
 _REDIRECT = 137
@@ -100,7 +100,7 @@ class Path:
 
     # --- inside to outside
 
-    def encapsulate(self, packet: bytes, now: float) -> list[Item]:
+    def encapsulate(self, packet: bytes) -> list[Item]:
         """Return the GRE packets that carry an inside packet, or the ICMP answer when it is too long."""
         inside = self._inside
         if inside is None or self._peer_call_id is None:
@@ -140,7 +140,7 @@ class Path:
         )
         return self._numbered(frame)
 
-    def encapsulate_frame(self, frame: bytes, now: float) -> list[Item]:
+    def encapsulate_frame(self, frame: bytes) -> list[Item]:
         """Return the GRE packet that carries a control-protocol frame, in clear."""
         if self._peer_call_id is None:
             self.counters.dropped_not_open += 1
@@ -255,7 +255,7 @@ class Path:
     def _allowed_ipv6(packet: bytes, inside: Inside) -> bool:
         """Say whether it comes from the peer's link-local address and does not play the router."""
         assert inside.peer_identifier is not None
-        if packet[8:24] != _LINK_LOCAL + inside.peer_identifier:
+        if packet[8:24] != LINK_LOCAL + inside.peer_identifier:
             return False
         header, position = packet[6], 40
         while header in _EXTENSIONS and position + 2 <= len(packet):

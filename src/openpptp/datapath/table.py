@@ -6,11 +6,9 @@ the victim (RFC 2637 has no answer for it anyway).
 
 from dataclasses import dataclass, field
 
-from openpptp.datapath.path import Path
+from openpptp.datapath.path import LINK_LOCAL, Path
 from openpptp.datapath.seam import Inside
 from openpptp.errors import Misuse
-
-_LINK_LOCAL = bytes.fromhex("fe80000000000000")
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +91,7 @@ class CallTable:
         if version == 4:
             call = self._addresses.get(packet[16:20], self._default)
         elif version == 6:
-            is_link_local = packet[24:32] == _LINK_LOCAL
+            is_link_local = packet[24:32] == LINK_LOCAL
             call = self._addresses.get(packet[32:40], self._default) if is_link_local else self._default
         if call is None:
             self.unrouted += 1

@@ -8,7 +8,6 @@ from struct import Struct
 from openpptp.errors import BadMessage
 
 PROTOCOL_TYPE = 0x880B  # RFC 2637 section 4.1
-MAX_HEADER = 16
 
 # C, R, s, Recur and Flags are zero, K is set, Ver is 1; only S and A vary.
 _BARE = 0x2001
