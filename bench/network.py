@@ -1,134 +1,94 @@
-"""Two namespaces of this host joined by a veth pair, our server in one, and what runs in the other."""
+"""Two namespaces of this host joined by a cable, our server in one, and what runs in the other."""
 
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+from tests.eventually import eventually
+from tests.netns.namespace import Namespace, join, sweep
+from tests.netns.programs import Program, start, start_client, start_server
+
 SERVER, CLIENT = "10.99.0.1", "10.99.0.2"
 POOL, INSIDE = "10.91.0.0/20", "10.91.0.1"
-USER, PASSWORD = "bench", "bench"
-PROGRAM = (sys.executable, "-m", "openpptp")
-VETH = "outside"
+TAP = "tap0"
 TICKS = os.sysconf("SC_CLK_TCK")
-SETTINGS = f"""
-[server]
-runtime_directory = "{{directory}}/run"
-[network]
-pool = ["{POOL}"]
-[limits]
-sessions = 4000
-unauthenticated = 2000
-per_source = 2000
-[users]
-file = "{{directory}}/chap-secrets"
-[log]
-level = "warning"
-"""
+OFFLOADS = ("tso", "gso", "gro", "tx", "rx")
+LIMITS = {"sessions": 4000, "unauthenticated": 2000, "per_source": 2000}
 
 
 class Network:
     """The namespaces; everything in them ends with the block."""
 
-    def __init__(self, *, wire: str = VETH) -> None:
-        """Join them by a veth pair; or put a tap device of that name, for a guest, into the server's."""
-        self.wire = wire
-        self.server, self.client = (f"openpptp-bench-{os.getpid()}-{name}" for name in ("server", "client"))
+    def __init__(self, *, guest: bool = False) -> None:
+        """Join them by a cable; or put TAP, for a guest, into the server's."""
+        sweep()
+        self.server, self.client = Namespace("server"), Namespace("client")
+        if guest:
+            self.server.ip(f"tuntap add dev {TAP} mode tap")
+            self.server.ip(f"address add {SERVER}/24 dev {TAP}")
+            self.server.ip(f"link set {TAP} up")
+            return
+        join(self.server, f"{SERVER}/24", self.client, f"{CLIENT}/24")
+        off = [word for feature in OFFLOADS for word in (feature, "off")]
+        self.server.run("ethtool", "-K", "client0", *off)
+        self.client.run("ethtool", "-K", "server0", *off)
 
     def __enter__(self) -> Self:
-        for name in (self.server, self.client):
-            _run("ip", "netns", "add", name)
-        ends = [(self.server, SERVER), (self.client, CLIENT)]
-        if self.wire == VETH:
-            peer = ("type", "veth", "peer", self.wire, "netns", self.client)
-            _run("ip", "link", "add", self.wire, "netns", self.server, *peer)
-        else:
-            self.run(self.server, "ip", "tuntap", "add", "dev", self.wire, "mode", "tap")
-            ends.pop()
-        for name, address in ends:
-            _run("ip", "-n", name, "address", "add", f"{address}/24", "dev", self.wire)
-            for device in ("lo", self.wire):
-                _run("ip", "-n", name, "link", "set", device, "up")
-            if self.wire == VETH:
-                off = [word for feature in ("tso", "gso", "gro", "tx", "rx") for word in (feature, "off")]
-                self.run(name, "ethtool", "-K", self.wire, *off)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in (self.server, self.client):
-            _run("ip", "netns", "delete", name)
-
-    def run(self, where: str, *command: str) -> str:
-        """Run a command in a namespace and return what it printed."""
-        return _run("ip", "netns", "exec", where, *command)
+        for namespace in (self.server, self.client):
+            namespace.close()
 
     @contextlib.contextmanager
-    def running(self, where: str, *command: str, processor: int | None = None) -> Iterator[subprocess.Popen[str]]:
-        """Run a program in a namespace, on one processor if asked, until the block ends."""
-        pinned: Sequence[str] = () if processor is None else ("taskset", "-c", str(processor))
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", where, *pinned, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            process.communicate(timeout=30)
-
-    @contextlib.contextmanager
-    def our_server(self, *, processor: int | None = None) -> Iterator[subprocess.Popen[str]]:
-        """Serve in the server's namespace."""
+    def our_server(self, *, processor: int | None = None) -> Iterator[Program]:
+        """Serve in the server's namespace, on one processor if asked."""
+        pinned = "" if processor is None else f"taskset -cp {processor} $$ >/dev/null;"
         with tempfile.TemporaryDirectory() as directory:
-            secrets = Path(directory, "chap-secrets")
-            secrets.write_text(f"{USER} * {PASSWORD} *\n")
-            secrets.chmod(0o600)
-            settings = Path(directory, "openpptp.toml")
-            settings.write_text(SETTINGS.format(directory=directory))
-            with self.running(
-                self.server, *PROGRAM, "serve", "--config", str(settings), processor=processor
-            ) as process:
-                self.wait_for(lambda: ":1723" in self.run(self.server, "ss", "-Htln"))
-                yield process
+            server = start_server(
+                self.server,
+                Path(directory),
+                before=pinned,
+                network={"pool": [POOL]},
+                limits=LIMITS,
+                log={"level": "warning"},
+            )
+            with _ready(server, lambda: ":1723" in self.server.run("ss", "-Htln").stdout):
+                yield server
 
     @contextlib.contextmanager
-    def our_client(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+    def our_client(self) -> Iterator[Program]:
         """Connect from the client's namespace."""
         with tempfile.TemporaryDirectory() as directory:
-            password = Path(directory, "password")
-            password.write_text(PASSWORD)
-            password.chmod(0o600)
-            command = (*PROGRAM, "connect", SERVER, "--user", USER, "--password-file", str(password), *options)
-            with self.running(self.client, *command, "--interface", "inside", "--log-level", "warning") as process:
-                self.wait_for(lambda: INSIDE in self.run(self.client, "ip", "-4", "address"))
-                yield process
+            client = start_client(self.client, Path(directory), "--log-level", "warning", host=SERVER)
+            with _ready(client, lambda: INSIDE in self.client.run("ip", "-4", "address").stdout):
+                yield client
 
     def iperf(self, target: str, seconds: int, *, download: bool) -> float:
         """Return what one TCP connection reaches between the namespaces, in Mbit/s."""
-        with self.running(self.server, "iperf3", "-s", "-1", "-B", target) as measured:
-            self.wait_for(lambda: ":5201" in self.run(self.server, "ss", "-Htln"))
-            options = ("-R",) if download else ()
-            report = json.loads(self.run(self.client, "iperf3", "-J", "-c", target, "-t", str(seconds), *options))
-            measured.wait(10)
-        return float(report["end"]["sum_received"]["bits_per_second"]) / 1e6
+        with tempfile.TemporaryDirectory() as directory:
+            measured = start(self.server, Path(directory), "iperf3", "-s", "-1", "-B", target)
+            with _ready(measured, lambda: ":5201" in self.server.run("ss", "-Htln").stdout):
+                options = ("-R",) if download else ()
+                said = self.client.run("iperf3", "-J", "-c", target, "-t", str(seconds), *options).stdout
+                measured.exit_code()
+        return float(json.loads(said)["end"]["sum_received"]["bits_per_second"]) / 1e6
 
-    @staticmethod
-    def wait_for(condition: Callable[[], object], seconds: float = 15.0) -> None:
-        """Wait until condition holds; raise TimeoutError when it never does."""
-        until = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > until:
-                raise TimeoutError("what the bench waits for did not come")
-            time.sleep(0.05)
+
+@contextlib.contextmanager
+def _ready(program: Program, condition: Callable[[], object]) -> Iterator[None]:
+    """Wait until a program is ready; end it with the block."""
+    try:
+        if not eventually(lambda: condition() or program.process.poll() is not None) or not condition():
+            raise RuntimeError(f"what the bench waits for did not come:\n{program.log()}")
+        yield
+    finally:
+        if program.process.poll() is None:
+            program.stop(seconds=30)
 
 
 def processor_seconds(process: int) -> float:
@@ -141,10 +101,3 @@ def resident_octets(process: int) -> int:
     """Return how much memory a process has resident."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-
-def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}{done.stdout}")
-    return done.stdout

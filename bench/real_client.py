@@ -5,12 +5,11 @@ import tempfile
 from pathlib import Path
 
 from tests.interop.guest import Guest
-from tests.interop.peers import PASSWORD, USER, start_pptpd
+from tests.interop.peers import start_pptpd
+from tests.netns.programs import PASSWORD, USER
 
 from bench.measures import Row
-from bench.network import CLIENT, SERVER, Network
-from bench.network import PASSWORD as OUR_PASSWORD
-from bench.network import USER as OUR_USER
+from bench.network import CLIENT, SERVER, TAP, Network
 
 TARGET = 1.5  # seconds; one of them is pptp-linux's own sleep
 ONE_LOG_IN = """
@@ -27,8 +26,8 @@ sleep 0.3
 
 def log_ins(runs: int) -> list[Row]:
     """Measure against our server and against pptpd, in turn."""
-    with Network(wire="tap0") as network, network.our_server(), tempfile.TemporaryDirectory() as directory:
-        guest = Guest(Path(directory) / "guest", tap=network.wire, namespace=network.server)
+    with Network(guest=True) as network, network.our_server(), tempfile.TemporaryDirectory() as directory:
+        guest = Guest(Path(directory) / "guest", tap=TAP, namespace=network.server)
         try:
             guest.run(f"ip address add {CLIENT}/24 dev vec0; ip link set vec0 up; ping -c1 -W5 {SERVER}")
             guest.run("ip netns add client; ip link add peer0 type veth peer name peer1 netns client")
@@ -38,8 +37,8 @@ def log_ins(runs: int) -> list[Row]:
             pptpd = start_pptpd(guest, *options, listen="10.98.0.1", local="10.88.0.1", remote="10.88.0.10-50")
             ours, theirs = [], []
             for _ in range(runs):
-                ours.append(_log_in(guest, "", SERVER, OUR_USER, OUR_PASSWORD))
-                theirs.append(_log_in(guest, "ip netns exec client", "10.98.0.1", USER, PASSWORD))
+                ours.append(_log_in(guest, "", SERVER))
+                theirs.append(_log_in(guest, "ip netns exec client", "10.98.0.1"))
             pptpd.stop()
         finally:
             guest.power_off()
@@ -55,7 +54,7 @@ def log_ins(runs: int) -> list[Row]:
     ]
 
 
-def _log_in(guest: Guest, prefix: str, server: str, user: str, password: str) -> float:
+def _log_in(guest: Guest, prefix: str, server: str) -> float:
     """Return the seconds of one log-in by the guest's clock."""
-    script = ONE_LOG_IN.format(prefix=prefix, server=server, user=user, password=password)
+    script = ONE_LOG_IN.format(prefix=prefix, server=server, user=USER, password=PASSWORD)
     return int(guest.run(script, timeout=60).output.split()[0]) / 1e6

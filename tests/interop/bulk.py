@@ -1,15 +1,15 @@
 """10 MB each way through a tunnel, checked by hash."""
 
-import subprocess
 import sys
 from pathlib import Path
 
-from tests.interop.guest import Guest, eventually
-from tests.interop.namespaces import Namespace
+from tests.interop.guest import Guest
+from tests.netns.namespace import Namespace
+from tests.netns.programs import Program, start
 
 PROGRAM = str(Path(__file__).with_name("transfer.py"))
 SIZE = 10_000_000
-PORT = "5000"
+PORT = "7777"  # no protocol of wireshark's, which would take our random octets for its own malformed ones
 TIMEOUT = 120.0
 
 
@@ -33,12 +33,11 @@ def connect_in_guest(guest: Guest, address: str, size: int = SIZE, *, prefix: st
     return guest.run(command, timeout=TIMEOUT).output
 
 
-def listen_on_host(namespace: Namespace, address: str, log_file: Path) -> subprocess.Popen[bytes]:
-    """Start the listening end in a host namespace; its line comes into log_file."""
-    with log_file.open("wb") as log:
-        process = namespace.start(sys.executable, PROGRAM, "listen", address, PORT, str(SIZE), log=log)
-    assert eventually(lambda: "READY" in log_file.read_text(), timeout=10), log_file.read_text()
-    return process
+def listen_on_host(namespace: Namespace, address: str, folder: Path) -> Program:
+    """Start the listening end in a host namespace; its line comes into its log."""
+    listener = start(namespace, folder, sys.executable, PROGRAM, "listen", address, PORT, str(SIZE), name="listen")
+    listener.says("READY")
+    return listener
 
 
 def connect_on_host(namespace: Namespace, address: str) -> str:

@@ -1,14 +1,13 @@
 """What was on the wire, judged by tshark."""
 
 import contextlib
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests import tshark
-from tests.interop.guest import eventually
-from tests.interop.namespaces import Namespace, end
+from tests.netns import programs
+from tests.netns.namespace import Namespace
 
 FAULTS = "_ws.malformed || _ws.expert.severity == 0x00800000"  # wireshark's PI_ERROR
 
@@ -32,12 +31,6 @@ class Capture:
 @contextlib.contextmanager
 def capturing(namespace: Namespace, folder: Path, interface: str) -> Iterator[Capture]:
     """Record what passes an interface; the capture is complete afterwards."""
-    file, said = folder / "wire.pcap", folder / "tcpdump.log"
-    with said.open("wb") as log:
-        arguments = ("tcpdump", "-i", interface, "-n", "-U", "-Z", "root", "-w", str(file), "less 400")
-        process = namespace.start(*arguments, log=log)
-    try:
-        assert eventually(lambda: "listening on" in said.read_text(), timeout=10), said.read_text()
+    file = folder / "wire.pcap"
+    with programs.capturing(namespace, interface, file, "less 400"):
         yield Capture(file)
-    finally:
-        end(process, signal.SIGINT)

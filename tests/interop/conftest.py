@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.interop.guest import Guest
-from tests.interop.namespaces import Namespace
 from tests.machine import need_programs, need_root
+from tests.netns.namespace import Namespace, join, sweep
 
 HOST, GUEST, WORLD, BEHIND_GUEST = "10.99.0.1", "10.99.0.2", "10.77.0.2", "10.66.0.1"
 
@@ -31,18 +31,15 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     need_root()
     need_programs("linux.uml", "pppd", "pptpd", "pptp", "tcpdump", "tshark", "nft", "ip", "ss", "ping")
+    sweep()
     shared: Path = tmp_path_factory.mktemp("guest")
     host, world = Namespace("host"), Namespace("world")
     try:
-        host.run("ip", "tuntap", "add", "dev", "tap0", "mode", "tap")
-        host.run("ip", "address", "add", f"{HOST}/24", "dev", "tap0")
-        host.run("ip", "link", "set", "tap0", "up")
-        host.run("ip", "link", "add", "world0", "type", "veth", "peer", "name", "host0", "netns", world.name)
-        host.run("ip", "address", "add", "10.77.0.1/24", "dev", "world0")
-        host.run("ip", "link", "set", "world0", "up")
-        world.run("ip", "address", "add", f"{WORLD}/24", "dev", "host0")
-        world.run("ip", "link", "set", "host0", "up")
-        guest = Guest(shared, tap="tap0", namespace=host.name)
+        host.ip("tuntap add dev tap0 mode tap")
+        host.ip(f"address add {HOST}/24 dev tap0")
+        host.ip("link set tap0 up")
+        join(host, "10.77.0.1/24", world, f"{WORLD}/24")
+        guest = Guest(shared, tap="tap0", namespace=host)
         try:
             # The guest's one processor takes a whole burst before pptpctrl gets its turn; its raw socket must hold it,
             # or each loss costs pptpctrl's 0.3 s of waiting.
@@ -56,5 +53,5 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         finally:
             guest.power_off()
     finally:
-        host.delete()
-        world.delete()
+        host.close()
+        world.close()

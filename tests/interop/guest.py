@@ -11,15 +11,15 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.eventually import eventually
+from tests.netns.namespace import Namespace
 
 MODULES = Path("/usr/lib/uml/modules")
 INIT = Path(__file__).with_name("guest-init")
 BOOT_TIMEOUT = 60.0
-POLL_INTERVAL = 0.01
 
 
 class GuestError(Exception):
@@ -34,20 +34,10 @@ class Finished:
     output: str
 
 
-def eventually(holds: Callable[[], object], *, timeout: float) -> bool:
-    """Wait until something holds; return whether it did in time."""
-    end = time.monotonic() + timeout
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(POLL_INTERVAL)
-    return True
-
-
 class Guest:
     """One booted guest; with tap, its interface vec0 is the other end of that device in a host namespace."""
 
-    def __init__(self, shared: Path, *, tap: str, namespace: str, memory_mib: int = 384) -> None:
+    def __init__(self, shared: Path, *, tap: str, namespace: Namespace, memory_mib: int = 384) -> None:
         self.shared = shared
         self.console = shared / "console.log"
         self._numbers = itertools.count()
@@ -55,30 +45,21 @@ class Guest:
         (shared / "modules" / "lib" / "modules").symlink_to(MODULES)
         shutil.copy(INIT, shared / "init")
         arguments = [
-            *(
-                "ip",
-                "netns",
-                "exec",
-                namespace,
-                "linux.uml",
-                f"mem={memory_mib}M",
-                "umid=guest",
-                f"uml_dir={shared}/uml",
-            ),
+            *("linux.uml", f"mem={memory_mib}M", "umid=guest", f"uml_dir={shared}/uml"),
             *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={shared}/init"),
             *(f"guest_shared={shared}", f"guest_modules={shared}/modules"),
             *(f"vec0:transport=tap,ifname={tap},depth=128,gro=1", "con=null", "con0=fd:0,fd:1"),
         ]
         with self.console.open("wb") as console:
-            self._process = subprocess.Popen(
-                arguments,
+            self._process = namespace.start(
+                *arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env=os.environ | {"TMPDIR": self._memory_folder(memory_mib)},
             )
-        if not eventually(lambda: (shared / "up").exists() or not self.alive, timeout=BOOT_TIMEOUT) or not self.alive:
+        if not eventually(lambda: (shared / "up").exists() or not self.alive, seconds=BOOT_TIMEOUT) or not self.alive:
             self._kill()
             raise GuestError(f"the guest did not come up; its console:\n{self._console_tail()}")
 
@@ -101,7 +82,7 @@ class Guest:
         job.with_suffix(".tmp").write_text(bounded)
         job.with_suffix(".tmp").rename(job.with_suffix(".cmd"))
         status, output = job.with_suffix(".status"), job.with_suffix(".out")
-        ended = eventually(lambda: status.exists() or not self.alive, timeout=timeout + 10)
+        ended = eventually(lambda: status.exists() or not self.alive, seconds=timeout + 10)
         text = output.read_text(errors="replace") if output.exists() else ""
         if not ended or not status.exists():
             died = "" if self.alive else f"; the guest died:\n{self._console_tail()}"
@@ -127,7 +108,7 @@ class Guest:
     def power_off(self) -> None:
         """Shut the guest down, by force when it does not listen."""
         (self.shared / "poweroff").touch()
-        eventually(lambda: not self.alive, timeout=5)
+        eventually(lambda: not self.alive, seconds=5)
         self._kill()
 
     def _kill(self) -> None:

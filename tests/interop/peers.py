@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tests.interop.guest import Guest, GuestError
+from tests.netns.programs import PASSWORD, USER
 
-USER, PASSWORD = "user", "pass word"
 PPPD_COMMON = (
     *("debug", "noauth", "nobsdcomp", "nodeflate", "novj", "novjccomp", "nodefaultroute", "noipv6"),
     *("mtu 1400", "mru 1400", "child-timeout 1"),  # pptp ends only when told to

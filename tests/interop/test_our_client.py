@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.eventually import eventually
 from tests.interop.bulk import assert_undamaged, connect_on_host, heard_in_guest, listen_in_guest
 from tests.interop.capture import capturing
 from tests.interop.cases import CASES, Case
 from tests.interop.conftest import BEHIND_GUEST, GUEST, HOST, Lab
-from tests.interop.guest import eventually
-from tests.interop.namespaces import nothing_left_in
-from tests.interop.ours import connected
+from tests.interop.ours import connected, nothing_left_in
 from tests.interop.peers import Pptpd, start_pptpd
 
 pytestmark = pytest.mark.interop
@@ -42,13 +41,13 @@ class PptpdTests:
             with connected(host, tmp_path, GUEST, *case.flags(), *ROUTE) as client:
                 agreed = f"MPPE {case.key_bits}-bit stateless compression enabled"
                 assert (agreed in server.log()) == (case.key_bits is not None)
-                host.run("ping", "-c3", "-i0.2", "-W2", ITS_ADDRESS)
-                host.run("ping", "-c3", "-i0.2", "-W2", BEHIND_GUEST)
+                assert host.ping(ITS_ADDRESS, count=3)
+                assert host.ping(BEHIND_GUEST, count=3)
                 listen_in_guest(guest, BEHIND_GUEST)
                 said = connect_on_host(host, BEHIND_GUEST)
                 assert_undamaged(heard_in_guest(guest), said)
-                client.stop()
-            assert eventually(lambda: not guest.processes("pppd"), timeout=10), server.log()
+                assert client.stop() == 0
+            assert eventually(lambda: not guest.processes("pppd")), server.log()
         assert guest.processes("pppd", "pptpd", "pptpctrl") == []
         assert capture.shows(f"lcp && ppp.code == 5 && ip.src == {HOST}")
         assert capture.faults_of(HOST) == []
@@ -62,9 +61,8 @@ class PptpdTests:
             connected(lab.host, tmp_path, GUEST, *DEFAULT.flags(), *ROUTE) as client,
         ):
             server.stop()
-            assert client.ended(), client.log()
-            assert client.process.returncode == 1
-            assert "reason=peer-request" in client.log()
+            assert client.exit_code() == 1
+            assert "the peer ended the call" in client.log()
         assert capture.faults_of(HOST) == []
 
     def test_a_wrong_password_is_told_in_words(self, lab: Lab, tmp_path: Path):

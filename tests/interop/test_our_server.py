@@ -7,10 +7,10 @@ from tests.interop.bulk import assert_undamaged, connect_in_guest, listen_on_hos
 from tests.interop.capture import capturing
 from tests.interop.cases import CASES, Case
 from tests.interop.conftest import HOST, WORLD, Lab
-from tests.interop.guest import GuestError, eventually
-from tests.interop.namespaces import nothing_left_in
-from tests.interop.ours import OUR_ADDRESS, serving
+from tests.interop.guest import GuestError
+from tests.interop.ours import nothing_left_in, serving
 from tests.interop.peers import connect_pptp_linux
+from tests.netns.programs import OUR_ADDRESS
 
 pytestmark = pytest.mark.interop
 
@@ -28,13 +28,13 @@ class PptpLinuxTests:
                 assert (agreed in session.log()) == (case.key_bits is not None)
                 guest.run(f"ping -c3 -i0.2 -W2 {OUR_ADDRESS}")
                 guest.run(f"ip route add {WORLD} dev {session.interface}; ping -c3 -i0.2 -W2 {WORLD}")
-                listener = listen_on_host(host, OUR_ADDRESS, tmp_path / "listen.log")
+                listener = listen_on_host(host, OUR_ADDRESS, tmp_path)
                 said = connect_in_guest(guest, OUR_ADDRESS)
-                listener.wait(10)
-                assert_undamaged((tmp_path / "listen.log").read_text(), said)
+                assert listener.exit_code() == 0
+                assert_undamaged(listener.log(), said)
                 session.hang_up()
-                assert eventually(lambda: "reason=peer-request" in server.log(), timeout=10)
-                server.stop()
+                server.says("reason=peer-request")
+                assert server.stop() == 0
             assert guest.processes("pppd", "pptp") == []
         assert capture.faults_of(HOST) == []
         assert bool(capture.shows("gre && icmp")) == (case.key_bits is None)
@@ -43,7 +43,7 @@ class PptpLinuxTests:
         with nothing_left_in(lab.host), capturing(lab.host, tmp_path, "tap0") as capture:
             with serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
                 session = connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client())
-                server.stop()
+                assert server.stop() == 0
                 assert session.ended(), session.log()
             assert lab.guest.processes("pppd", "pptp") == []
         assert capture.shows(f"lcp && ppp.code == 5 && ip.src == {HOST}")
@@ -56,19 +56,18 @@ class PptpLinuxTests:
                 session = connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client())
                 lab.guest.run(f"ping -c1 -W2 {OUR_ADDRESS}")
                 session.hang_up()
-            server.stop()
+            assert server.stop() == 0
 
     def test_a_wrong_password_is_refused(self, lab: Lab, tmp_path: Path):
         with nothing_left_in(lab.host), serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
             with pytest.raises(GuestError, match="E=691 R=0"):
                 connect_pptp_linux(lab.guest, HOST, *DEFAULT.pppd_client(), password="wrong")
-            assert eventually(lambda: "authentication-refused" in server.log(), timeout=10), server.log()
-            server.stop()
+            server.says("authentication-refused")
+            assert server.stop() == 0
 
     def test_a_method_that_is_not_allowed_is_named_on_both_sides(self, lab: Lab, tmp_path: Path):
         with nothing_left_in(lab.host), serving(lab.host, tmp_path, auth=DEFAULT.settings()) as server:
             with pytest.raises(GuestError, match="MS-CHAPv2"):
                 connect_pptp_linux(lab.guest, HOST, *Case("PAP", None).pppd_client())
-            said = "offers only PAP; this server requires MS-CHAPv2"
-            assert eventually(lambda: said in server.log(), timeout=10), server.log()
-            server.stop()
+            server.says("offers only PAP; this server requires MS-CHAPv2")
+            assert server.stop() == 0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.netns.fixtures import *  # noqa: F403
-from tests.netns.topology import Namespace
+from tests.netns.namespace import Namespace
 
 
 @pytest.fixture

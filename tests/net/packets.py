@@ -5,7 +5,7 @@ import sys
 from ipaddress import IPv4Address
 from struct import pack, unpack_from
 
-from tests.netns.topology import Namespace
+from tests.netns.namespace import Namespace
 
 from openpptp.net.pcap import ipv4_packet
 from openpptp.net.ports import Datagram

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.machine import need_programs, need_root
-from tests.netns.topology import Namespace, Topology, ours, sweep
+from tests.netns.namespace import Namespace, ours, sweep
+from tests.netns.topology import Topology
 
 __all__ = ["make_namespace", "make_topology", "namespace", "namespaces_possible", "topology"]
 

@@ -12,28 +12,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.eventually import eventually
 from tests.machine import REPOSITORY
-from tests.netns.topology import Namespace, Topology
+from tests.netns.namespace import Namespace
+from tests.netns.topology import Topology
 
+OPENPPTP = (sys.executable, "-m", "openpptp")
 USER, PASSWORD = "alice", "correct horse"
 POOL, OUR_ADDRESS = "10.91.9.0/24", "10.91.9.1"
 WORLD_NETWORK = "198.51.100.0/24"
 SERVER_DEVICE, CLIENT_DEVICE = "pptp0", "pptp-client"
-
-
-def eventually(condition: Callable[[], object], *, seconds: float = 20.0) -> bool:
-    """Wait until something holds, at most some seconds; return whether it does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @dataclass(slots=True)
@@ -99,14 +91,14 @@ def start(
     return Program(process, log_file)
 
 
-def write_settings(folder: Path, **sections: dict[str, object]) -> Path:
+def write_settings(folder: Path, **sections: Mapping[str, object]) -> Path:
     """Write a settings file, with the defaults but for these, and its users; return its path."""
     secrets = folder / "chap-secrets"
     secrets.write_text(f'"{USER}" * "{PASSWORD}" *\n"bob" * "bobs" *\n')
     secrets.chmod(0o600)
-    whole: dict[str, dict[str, object]] = {"network": {"pool": [POOL]}, "users": {"file": str(secrets)}}
+    whole: dict[str, Mapping[str, object]] = {"network": {"pool": [POOL]}, "users": {"file": str(secrets)}}
     for section, values in sections.items():
-        whole[section] = whole.get(section, {}) | values
+        whole[section] = {**whole.get(section, {}), **values}
     lines = []
     for section, values in whole.items():
         lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
@@ -116,25 +108,31 @@ def write_settings(folder: Path, **sections: dict[str, object]) -> Path:
 
 
 def start_server(
-    namespace: Namespace, folder: Path, *, name: str = "server", before: str = "", **sections: dict[str, object]
+    namespace: Namespace, folder: Path, *, name: str = "server", before: str = "", **sections: Mapping[str, object]
 ) -> Program:
     """Start a server and do not wait for it; its log begins anew, its /run stays."""
     folder.mkdir(exist_ok=True)
-    command = (sys.executable, "-m", "openpptp", "serve", "--config", str(write_settings(folder, **sections)))
+    command = (*OPENPPTP, "serve", "--config", str(write_settings(folder, **sections)))
     return start(namespace, folder, *command, name=name, before=before)
 
 
 def start_client(
-    namespace: Namespace, folder: Path, *flags: str, user: str = USER, password: str = PASSWORD, name: str = "client"
+    namespace: Namespace,
+    folder: Path,
+    *flags: str,
+    host: str = str(Topology.SERVER),
+    user: str = USER,
+    password: str = PASSWORD,
+    name: str = "client",
 ) -> Program:
     """Start a client and do not wait for it; its log begins anew, its /run stays."""
     folder.mkdir(exist_ok=True)
-    command = (sys.executable, "-m", "openpptp", "connect", str(Topology.SERVER), "--user", user, *flags)
+    command = (*OPENPPTP, "connect", host, "--user", user, *flags)
     return start(namespace, folder, *command, name=name, OPENPPTP_PASSWORD=password)
 
 
 @contextlib.contextmanager
-def serving(namespace: Namespace, folder: Path, **sections: dict[str, object]) -> Iterator[Program]:
+def serving(namespace: Namespace, folder: Path, **sections: Mapping[str, object]) -> Iterator[Program]:
     """Run a server for as long as the block lasts; a failing test shows what it said."""
     server = start_server(namespace, folder, **sections)
     with _ending(server, "server"):
@@ -183,10 +181,10 @@ def state(namespace: Namespace) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def capturing(namespace: Namespace, device: str, file: Path) -> Iterator[None]:
-    """Record what passes a device."""
+def capturing(namespace: Namespace, device: str, file: Path, *expression: str) -> Iterator[None]:
+    """Record what passes a device, or what of it an expression of tcpdump picks; the file is complete afterwards."""
     with (file.parent / f"{file.name}.log").open("w+") as said:
-        command = ("tcpdump", "-i", device, "-n", "-U", "-B", "32768", "-Z", "root", "-w", str(file))
+        command = ("tcpdump", "-i", device, "-n", "-U", "-B", "32768", "-Z", "root", "-w", str(file), *expression)
         process = namespace.start(*command, stdout=said, stderr=said)
         try:
             assert eventually(lambda: "listening on" in Path(said.name).read_text())

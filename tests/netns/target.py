@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 
-from tests.netns.topology import Namespace
+from tests.netns.namespace import Namespace
 
 PORT = 8080
 

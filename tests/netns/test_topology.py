@@ -7,8 +7,9 @@ import sys
 from hashlib import sha256
 
 import pytest
+from tests.netns.namespace import PREFIX, RUN_NETNS, ours, sweep
 from tests.netns.target import ask, octets, target
-from tests.netns.topology import PREFIX, RUN_NETNS, Topology, ours, sweep
+from tests.netns.topology import Topology
 
 from openpptp.net.gre import RawGrePort
 
