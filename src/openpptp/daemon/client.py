@@ -201,6 +201,7 @@ class Client:
             encryption=words.encryption(output.key_bits),
             mtu=output.mtu,
         )
+        self._log.warning(words.INSECURE)
 
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
         """Keep address and routes: what would leak while the link renegotiates is dropped in the data path."""
@@ -245,7 +246,6 @@ def connect(request: ConnectRequest) -> int:
 
 
 async def _connect(request: ConnectRequest, log: FilteringBoundLogger) -> int:
-    log.warning(words.INSECURE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(report_defect)

@@ -55,8 +55,6 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
     loop.set_exception_handler(logs.report_defect)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    for warning in (words.INSECURE, *settings.warnings()):
-        log.warning(warning)
     async with AsyncExitStack() as undo:
         users = SecretsUsers(settings.users.file, settings.server.name, log.warning)
         pool = AddressPool(map(str, settings.network.pool), our_address=settings.network.our_address())
@@ -81,6 +79,8 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
             pool=", ".join(map(str, settings.network.pool)),
             users=str(settings.users.file),
         )
+        for warning in (words.INSECURE, *settings.warnings()):
+            log.warning(warning)
         if ready is not None:
             ready()
         await stop.wait()
