@@ -245,6 +245,12 @@ class SetupTests:
             Firewall(nft="no-such-program").apply(PLAN)
         assert caught.value.exit_code == 3
 
+    def test_no_nft_and_a_folder_of_the_path_that_may_not_be_read(self, tmp_path, monkeypatch):
+        (tmp_path / "no-such-program").write_text("")  # not executable: the same error, also for root
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+        with pytest.raises(SetupError, match="install the package nftables"):
+            Firewall(nft="no-such-program").verify()
+
     @pytest.mark.parametrize(
         ("script", "words"),
         [
@@ -268,5 +274,6 @@ class SetupTests:
     def test_a_program_that_is_none(self, tmp_path):
         program = tmp_path / "nft"
         program.write_text("")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
         with pytest.raises(SetupError, match="did not run"):
             Firewall(nft=str(program)).verify()

@@ -156,7 +156,7 @@ class Firewall:
                 check=False,
                 env={"PATH": path, "LC_ALL": "C"},
             )
-        except FileNotFoundError as error:
+        except (FileNotFoundError, PermissionError) as error:  # the latter when a folder of PATH may not be read
             message = "the program nft is missing, with which NAT is set up; install the package nftables"
             raise SetupError(message, exit_code=3) from error
         except (OSError, subprocess.TimeoutExpired) as error:
