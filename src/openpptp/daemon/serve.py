@@ -64,6 +64,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
         undo.callback(gre.close)
         links, tun = await _prepare_host(settings, log, undo)
         routes = FixedAddresses(links, tun.name, log)
+        undo.push_async_callback(routes.settled)
         server = Server(
             settings, users, pool, log, partial(ReferenceDataPath, gre, tun, loop=loop), route_address=routes.lead
         )
@@ -169,6 +170,10 @@ class FixedAddresses:
         task = asyncio.create_task(self._change(IPv4Network(address), leads))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def settled(self) -> None:
+        """Wait until every change asked for is made; the links are not closed before."""
+        await asyncio.gather(*self._tasks)
 
     async def _change(self, network: IPv4Network, leads: bool) -> None:
         try:
