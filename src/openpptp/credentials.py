@@ -17,6 +17,11 @@ class AuthMethod(Enum):
     CHAP_MD5 = "CHAP-MD5"
     PAP = "PAP"
 
+    @property
+    def makes_keys(self) -> bool:
+        """Whether keys for MPPE follow from it (RFC 3079 sections 2 and 3); without them CCP is not even tried."""
+        return self in (AuthMethod.MSCHAP_V2, AuthMethod.MSCHAP_V1)
+
 
 @dataclass(frozen=True, slots=True)
 class PapPresented:

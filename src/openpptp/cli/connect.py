@@ -10,8 +10,6 @@ from openpptp.credentials import AuthMethod
 from openpptp.daemon.connect_request import INTERFACE_NAME, ConnectRequest, EncryptionWord
 from openpptp.errors import SetupError
 
-MAKES_KEYS = {AuthMethod.MSCHAP_V2, AuthMethod.MSCHAP_V1}
-
 
 class Network(click.ParamType[IPv4Network, str]):
     """An IPv4 network, as 10.0.0.0/24."""
@@ -117,7 +115,7 @@ def connect(  # noqa: PLR0917 - click passes them by name
 
 def _check(interface: str, encryption: EncryptionWord, methods: tuple[AuthMethod, ...]) -> None:
     """Refuse what cannot work before anybody types a password."""
-    if encryption == "required" and not MAKES_KEYS.intersection(methods):
+    if encryption == "required" and not any(method.makes_keys for method in methods):
         names = " and ".join(method.value for method in methods)
         verb = "makes" if len(methods) == 1 else "make"
         raise SetupError(

@@ -26,7 +26,6 @@ from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
 from openpptp.tunnel.settings import TunnelSettings
 
 DEFAULT_PATH = Path("/etc/openpptp/openpptp.toml")
-MAKES_KEYS = frozenset({AuthMethod.MSCHAP_V2, AuthMethod.MSCHAP_V1})
 "RFC 3079 derives MPPE keys from these only."
 PLACEHOLDERS: dict[tuple[str, str], Any] = {("network", "pool"): ["192.0.2.0/24"]}
 "Stand-ins for required keys while the rest of a broken file is checked; never returned."
@@ -142,7 +141,7 @@ def _readable_part(raw: dict[str, Any], found: list[Mistake]) -> Settings | None
 def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[Mistake]:
     """Yield what each key allows alone but not together with another or with this machine."""
     network, auth = settings.network, settings.auth
-    if auth.encryption == "required" and not MAKES_KEYS.intersection(auth.methods):
+    if auth.encryption == "required" and not any(method.makes_keys for method in auth.methods):
         names = " and ".join(method.value for method in auth.methods)
         yield Mistake(
             "auth.methods",
@@ -190,7 +189,7 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
 
 def _weak_choices(settings: Settings) -> Iterator[str]:
     auth = settings.auth
-    keyless = [method.value for method in auth.methods if method not in MAKES_KEYS]
+    keyless = [method.value for method in auth.methods if not method.makes_keys]
     if AuthMethod.PAP in auth.methods:
         yield "auth.methods allows PAP: passwords cross the network in clear text"
     if AuthMethod.CHAP_MD5 in auth.methods:

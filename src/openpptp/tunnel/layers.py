@@ -1,6 +1,5 @@
 """When data may flow: what the layers of a link have reached, and the interface they allow."""
 
-from openpptp.credentials import AuthMethod
 from openpptp.machine import Deadline, Output
 from openpptp.ppp import outputs as ppp
 from openpptp.ppp.settings import LinkSettings
@@ -8,7 +7,6 @@ from openpptp.tunnel.outputs import InterfaceUp
 
 ENCRYPTION_GRACE = 3.0  # ours: seconds optional encryption may take after IPCP; CCP repeats after 1, 2, 3 seconds
 NETWORK_GRACE = 0.3  # ours: seconds the second of IPCP and IPv6CP may take before the first goes up alone
-MAKES_KEYS = frozenset({AuthMethod.MSCHAP_V1, AuthMethod.MSCHAP_V2})  # RFC 3079: without keys CCP is not even tried
 MPPE_OVERHEAD = 4  # octets: RFC 3078 section 3 header, and the protocol number inside
 
 
@@ -47,10 +45,10 @@ class Layers:
                 self._encryption_possible = False
             case ppp.PeerAuthenticated(user, method):
                 self.user = user
-                self._encryption_possible |= method in MAKES_KEYS
+                self._encryption_possible |= method.makes_keys
             case ppp.WeAuthenticated(method):
                 self.user = self.user or self._settings.our_name
-                self._encryption_possible |= method in MAKES_KEYS
+                self._encryption_possible |= method.makes_keys
             case ppp.EncryptionUp(send):
                 self.key_bits = send.key_bits
             case ppp.EncryptionDown() | ppp.EncryptionDeclined():
