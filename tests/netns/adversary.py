@@ -20,8 +20,8 @@ from typing import Self
 
 import structlog
 from tests import pcap
+from tests.netns.namespace import Namespace
 from tests.netns.programs import PASSWORD, USER, Program
-from tests.netns.topology import Namespace
 
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.driver import TunnelDriver

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tests.eventually import eventually
 from tests.machine import NOT_HERE
 from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session, Vitals, attack, canary, until
+from tests.netns.namespace import Namespace, join
 from tests.netns.programs import (
     SERVER_DEVICE,
     Program,
-    eventually,
     serving,
     start_server,
     state,
 )
 from tests.netns.programs import Counter as Watch
-from tests.netns.topology import Namespace, join
 from tests.notation import frame
 from tests.pcap import ipv4
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests import pcap
+from tests.eventually import eventually
 from tests.machine import need_programs
+from tests.netns.namespace import Namespace
 from tests.netns.programs import (
     CLIENT_DEVICE,
     SERVER_DEVICE,
@@ -19,12 +21,11 @@ from tests.netns.programs import (
     Program,
     capturing,
     connecting,
-    eventually,
     serving,
     state,
 )
 from tests.netns.target import ask, octets, target
-from tests.netns.topology import Namespace, Topology
+from tests.netns.topology import Topology
 from tests.tshark import fields, judge
 
 from openpptp.net.gre import RawGrePort

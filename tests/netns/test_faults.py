@@ -6,6 +6,7 @@ import socket
 import sys
 
 import pytest
+from tests.eventually import eventually
 from tests.netns.programs import (
     CLIENT_DEVICE,
     PASSWORD,
@@ -13,7 +14,6 @@ from tests.netns.programs import (
     USER,
     WORLD_NETWORK,
     connecting,
-    eventually,
     serving,
     start,
     start_client,
