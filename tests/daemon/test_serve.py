@@ -1,9 +1,11 @@
+import asyncio
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+import structlog
 
 from openpptp.backends.ranges import parse_range
-from openpptp.daemon.serve import firewall_table, listen, networks_of
+from openpptp.daemon.serve import FixedAddresses, firewall_table, listen, networks_of
 from openpptp.errors import SetupError
 
 
