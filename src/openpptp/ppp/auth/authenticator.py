@@ -71,6 +71,10 @@ class Authenticator(ABC):
         self._phase, self._result = Phase.PROVED, packet
         return [*self._repeat_result(packet, now), PeerProved(answer)]
 
+    def issued_challenge(self, challenge: bytes) -> bool:
+        """Tell whether we sent that Challenge; PAP has none."""
+        return False
+
     def peer_moved_on(self) -> None:
         """Learn that the peer has got our result: it speaks network protocols."""
         if self._phase is Phase.PROVED:

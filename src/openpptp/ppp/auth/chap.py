@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
-from openpptp.credentials import Accepted, Answer, AuthMethod, MppeStartKeys, Presented, Refused
+from openpptp.credentials import Accepted, AuthMethod, MppeStartKeys, Presented, Refused
 from openpptp.errors import BadMessage, EndReason, Misuse
 from openpptp.machine import Deadline, Output, Random
 from openpptp.ppp.auth.authenticator import Authenticator, Phase
-from openpptp.ppp.auth.machine import MAX_TRANSMISSIONS, PATIENCE, Standing, ignored, retransmission_delay
-from openpptp.ppp.auth.outputs import AuthenticationFailed, SendPacket, WeProved
+from openpptp.ppp.auth.machine import MAX_TRANSMISSIONS, PATIENCE, ignored, retransmission_delay
+from openpptp.ppp.auth.outputs import SendPacket
+from openpptp.ppp.auth.peer import Peer, Standing
 from openpptp.wire.auth import ChapCode, ChapValue
 from openpptp.wire.ppp import Packet, Protocol
 
@@ -154,24 +155,20 @@ class ChapAuthenticator(Authenticator):
         return self._give_up(f"the peer agreed to {self.method.value} but answered no Challenge")
 
 
-class ChapPeer:
+class ChapPeer(Peer):
     """Answer Challenges, in the authenticate phase and later (RFC 1994 section 4)."""
 
     def __init__(self, responder: Responder, name: str, is_our_challenge: IsOurChallenge) -> None:
+        super().__init__()
         self.method = responder.method
-        self.deadline: Deadline | None = None
         self._responder = responder
         self._name = name.encode()
         self._is_our_challenge = is_our_challenge
         self._attempts: deque[Attempt] = deque(maxlen=REMEMBERED_CHALLENGES)
-        self._sent = 0
-        self._standing = Standing.INITIAL
 
     def start(self, now: float) -> list[Output]:
         """Wait: with CHAP the authenticator speaks first."""
-        if self._standing is not Standing.INITIAL:
-            raise Misuse("a peer starts once")
-        self._standing = Standing.ASKING
+        self._begin()
         self.deadline = Deadline(now + PATIENCE, f"wait for {self.method.value} Challenge")
         return []
 
@@ -190,13 +187,6 @@ class ChapPeer:
             return self._succeeded(attempt, packet.data)
         return self._fail(EndReason.AUTHENTICATION_REFUSED, self._responder.refusal(packet.data))
 
-    def credentials_checked(self, answer: Answer, now: float) -> list[Output]:
-        """Ignore: a peer asks no questions."""
-        return ignored("an answer to a question never asked")
-
-    def peer_moved_on(self) -> None:
-        """Ignore: what we wait for is the authenticator's word."""
-
     def tick(self, now: float) -> list[Output]:
         """Repeat the Response, or give up."""
         if self.deadline is None or now < self.deadline.when:
@@ -207,10 +197,6 @@ class ChapPeer:
             # Newest first, but in turn: reordering may have made an outdated Challenge the last to arrive.
             return self._respond(self._attempts[-1 - (self._sent - 1) % len(self._attempts)], now)
         return self._fail(EndReason.PEER_SILENT, f"the server did not answer our {self.method.value} Response")
-
-    def issued_challenge(self, challenge: bytes) -> bool:
-        """Return False: a peer sends no Challenges."""
-        return False
 
     def _challenged(self, packet: Packet, now: float) -> list[Output]:
         try:
@@ -247,9 +233,4 @@ class ChapPeer:
             return self._fail(EndReason.SERVER_NOT_GENUINE, detail)
         if self._standing is Standing.PROVED:
             return []  # RFC 3079 section 3: the keys stay those of the first authentication
-        self._standing, self.deadline = Standing.PROVED, None
-        return [WeProved(self._responder.keys(attempt))]
-
-    def _fail(self, reason: EndReason, detail: str) -> list[Output]:
-        self._standing, self.deadline = Standing.FAILED, None
-        return [AuthenticationFailed(reason, detail)]
+        return self._prove(self._responder.keys(attempt))

@@ -4,7 +4,6 @@ RFC 1661 section 3.5: one method, one direction, one machine. A machine is hande
 leaves alone the codes that belong to the other direction, so both directions of CHAP can run side by side.
 """
 
-from enum import Enum
 from typing import Final, Protocol
 
 from openpptp.credentials import Answer, AuthMethod
@@ -15,15 +14,6 @@ RETRANSMISSION: Final = (1.0, 2.0, 3.0)
 "Seconds until the first, second, third and any later repetition; a lost packet must not cost 3 s at once."
 MAX_TRANSMISSIONS: Final = 10  # of a Challenge, Response or Authenticate-Request, as pppd
 PATIENCE: Final = 30.0  # ours: seconds an idle side waits for the other's first packet
-
-
-class Standing(Enum):
-    """How far a peer has come."""
-
-    INITIAL = "initial"
-    ASKING = "asking to be let in"
-    PROVED = "proved"
-    FAILED = "failed"
 
 
 class AuthenticationMachine(Protocol):

@@ -1,18 +1,12 @@
 """Password Authentication Protocol, both sides (RFC 1334 section 2)."""
 
-from openpptp.credentials import Accepted, Answer, AuthMethod, PapPresented, Refused
+from openpptp.credentials import Accepted, AuthMethod, PapPresented, Refused
 from openpptp.errors import BadMessage, EndReason, Misuse
 from openpptp.machine import Deadline, Output, Random
 from openpptp.ppp.auth.authenticator import Authenticator, Phase
-from openpptp.ppp.auth.machine import (
-    MAX_TRANSMISSIONS,
-    PATIENCE,
-    Standing,
-    ignored,
-    printable_text,
-    retransmission_delay,
-)
-from openpptp.ppp.auth.outputs import AuthenticationFailed, SendPacket, WeProved
+from openpptp.ppp.auth.machine import MAX_TRANSMISSIONS, PATIENCE, ignored, printable_text, retransmission_delay
+from openpptp.ppp.auth.outputs import SendPacket
+from openpptp.ppp.auth.peer import Peer, Standing
 from openpptp.wire.auth import PapCode, PapReply, PapRequest
 from openpptp.wire.ppp import Packet, Protocol
 
@@ -69,31 +63,23 @@ class PapAuthenticator(Authenticator):
     def _waited(self, now: float) -> list[Output]:
         return self._give_up("the peer agreed to PAP but sent no Authenticate-Request")
 
-    def issued_challenge(self, challenge: bytes) -> bool:
-        """Return False: PAP has no Challenges."""
-        return False
 
-
-class PapPeer:
+class PapPeer(Peer):
     """Send Authenticate-Request until it is answered (RFC 1334 section 2.2.1)."""
 
     method = AuthMethod.PAP
 
     def __init__(self, name: str, password: str, random: Random) -> None:
-        self.deadline: Deadline | None = None
+        super().__init__()
         try:
             self._request = PapRequest(name.encode(), password.encode()).encode()
         except UnicodeEncodeError:
             raise Misuse("a PAP user name or password cannot hold lone surrogates") from None
         self._first = random(1)[0]
-        self._sent = 0
-        self._standing = Standing.INITIAL
 
     def start(self, now: float) -> list[Output]:
         """Send the first Authenticate-Request."""
-        if self._standing is not Standing.INITIAL:
-            raise Misuse("a peer starts once")
-        self._standing = Standing.ASKING
+        self._begin()
         return self._send(now)
 
     def receive(self, packet: Packet, now: float) -> list[Output]:
@@ -105,13 +91,6 @@ class PapPeer:
             return ignored("PAP reply to a request not sent")
         return self._answered(packet)
 
-    def credentials_checked(self, answer: Answer, now: float) -> list[Output]:
-        """Ignore: a peer asks no questions."""
-        return ignored("an answer to a question never asked")
-
-    def peer_moved_on(self) -> None:
-        """Ignore: what we wait for is the authenticator's word."""
-
     def tick(self, now: float) -> list[Output]:
         """Repeat the request, or give up."""
         if self.deadline is None or now < self.deadline.when:
@@ -119,10 +98,6 @@ class PapPeer:
         if self._sent < MAX_TRANSMISSIONS:
             return self._send(now)
         return self._fail(EndReason.PEER_SILENT, "the server did not answer our user name and password (PAP)")
-
-    def issued_challenge(self, challenge: bytes) -> bool:
-        """Return False: PAP has no Challenges."""
-        return False
 
     def _send(self, now: float) -> list[Output]:
         identifier = (self._first + self._sent) % 256  # section 2.2.1: changed for each request
@@ -132,15 +107,10 @@ class PapPeer:
 
     def _answered(self, packet: Packet) -> list[Output]:
         if packet.code == PapCode.AUTHENTICATE_ACK:
-            self._standing, self.deadline = Standing.PROVED, None
-            return [WeProved(None)]
+            return self._prove(None)
         try:
             message = printable_text(PapReply.decode(packet.data).message)
         except BadMessage:
             message = ""  # section 2.2.2: the message must not affect operation
         detail = "the server refused our user name or password" + (f": {message}" if message else "")
         return self._fail(EndReason.AUTHENTICATION_REFUSED, detail)
-
-    def _fail(self, reason: EndReason, detail: str) -> list[Output]:
-        self._standing, self.deadline = Standing.FAILED, None
-        return [AuthenticationFailed(reason, detail)]
