@@ -8,6 +8,7 @@ from openpptp.errors import EndReason
 from openpptp.machine import Deadline, Level, Note, Output
 from openpptp.tunnel.call_tables import AWAITED, TABLES, Action, Event, State
 from openpptp.tunnel.control import SendMessage
+from openpptp.tunnel.refusals import and_error, why_refused
 from openpptp.tunnel.settings import CallKind, Role, TunnelSettings
 from openpptp.wire.control import (
     CallClearRequest,
@@ -26,16 +27,6 @@ from openpptp.wire.control import (
 )
 
 MINIMUM_BPS = 300  # what Windows and pptp-linux ask for; no PAC of a voluntary tunnel looks at it
-
-
-REFUSALS = {
-    OutgoingCallResult.GENERAL_ERROR: "general error",
-    OutgoingCallResult.NO_CARRIER: "it got no carrier",
-    OutgoingCallResult.BUSY: "it is busy: all its lines or sessions are taken",
-    OutgoingCallResult.NO_DIAL_TONE: "it got no dial tone",
-    OutgoingCallResult.TIME_OUT: "its own call was not answered in time",
-    OutgoingCallResult.DO_NOT_ACCEPT: "it does not accept calls from here",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +89,7 @@ class Call:
         """Take a message that names this call."""
         event = classify(message)
         if event is None:
-            return []  # Set-Link-Info speaks of HDLC, WAN-Error-Notify of a wire: neither is there (Q-09, Q-15)
+            return []  # Set-Link-Info speaks of HDLC, WAN-Error-Notify of a wire: neither is there
         return self._fire(event, now, message)
 
     def answer(self, now: float) -> list[Output]:
@@ -197,14 +188,12 @@ class Call:
 
     def _refused(self, message: ControlMessage | None, waited_for: str) -> list[Output]:
         assert isinstance(message, OutgoingCallReply | IncomingCallReply)
-        return [CallCleared(EndReason.CALL_REFUSED, f"the peer refused the call: {_why_refused(message)}")]
+        return [CallCleared(EndReason.CALL_REFUSED, f"the peer refused the call: {why_refused(message)}")]
 
     def _cleared(self, message: ControlMessage | None, waited_for: str) -> list[Output]:
         detail = "the peer ended the call"
         if isinstance(message, CallDisconnectNotify) and message.result_code != 0:
-            detail += f": {name_of(DisconnectResult, message.result_code)}"
-            if message.error_code:
-                detail += f", error {name_of(GeneralError, message.error_code)}"
+            detail += f": {name_of(DisconnectResult, message.result_code)}{and_error(message.error_code)}"
         return [CallCleared(EndReason.PEER_REQUEST, detail)]
 
     def _cleared_send_disconnect(self, message: ControlMessage | None, waited_for: str) -> list[Output]:
@@ -278,31 +267,3 @@ def classify(message: ControlMessage) -> Event | None:
             return Event.CALL_DISCONNECT_NOTIFY
         case _:
             return None
-
-
-def _why_refused(message: OutgoingCallReply | IncomingCallReply) -> str:
-    codes = OutgoingCallResult if isinstance(message, OutgoingCallReply) else IncomingCallResult
-    number = name_of(codes, message.result_code)
-    error = f", error {name_of(GeneralError, message.error_code)}" if message.error_code else ""
-    if codes is IncomingCallResult:
-        return number + error
-    words = REFUSALS.get(OutgoingCallResult(message.result_code)) if 2 <= message.result_code <= 7 else None
-    return f"{words} (result {number}{error})" if words is not None else f"result {number}{error}"
-
-
-def refuse(
-    request: OutgoingCallRequest | IncomingCallRequest, result: OutgoingCallResult, error: GeneralError
-) -> OutgoingCallReply | IncomingCallReply:
-    """Return the reply that refuses a request; no Call ID is assigned.
-
-    Incoming-Call-Reply knows three results only (section 2.10): a full house is general error 4 there.
-    """
-    if isinstance(request, OutgoingCallRequest):
-        return OutgoingCallReply(0, request.call_id, result, error)
-    match result:
-        case OutgoingCallResult.BUSY:
-            return IncomingCallReply(0, request.call_id, IncomingCallResult.GENERAL_ERROR, GeneralError.NO_RESOURCE)
-        case OutgoingCallResult.GENERAL_ERROR:
-            return IncomingCallReply(0, request.call_id, IncomingCallResult.GENERAL_ERROR, error)
-        case _:
-            return IncomingCallReply(0, request.call_id, IncomingCallResult.DO_NOT_ACCEPT)

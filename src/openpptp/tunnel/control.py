@@ -7,13 +7,13 @@ from typing import ClassVar
 from openpptp.errors import EndReason
 from openpptp.machine import Allowance, Deadline, Level, Note, Output
 from openpptp.tunnel.control_tables import INITIATOR, RESPONDER, Action, Event, State
+from openpptp.tunnel.refusals import and_error
 from openpptp.tunnel.settings import Side, TunnelSettings
 from openpptp.wire.control import (
     VERSION_1_0,
     ControlMessage,
     EchoReply,
     EchoRequest,
-    GeneralError,
     StartControlConnectionReply,
     StartControlConnectionRequest,
     StartResult,
@@ -152,11 +152,8 @@ class ControlConnection:
 
     def _send_start_reply_bad_version(self, message: ControlMessage | None, now: float) -> list[Output]:
         assert isinstance(message, StartControlConnectionRequest)
-        detail = f"the peer speaks PPTP version 0x{message.protocol_version:04x}, this system 0x{VERSION_1_0:04x}"
-        return [
-            self._start_reply(StartResult.VERSION_NOT_SUPPORTED),
-            *self._over(EndReason.PROTOCOL_ERROR, detail),
-        ]
+        ended = self._over(EndReason.PROTOCOL_ERROR, _other_version(message))
+        return [self._start_reply(StartResult.VERSION_NOT_SUPPORTED), *ended]
 
     def _send_start_reply_exists(self, _: ControlMessage | None, now: float) -> list[Output]:
         return [self._start_reply(StartResult.CHANNEL_EXISTS)]
@@ -168,15 +165,12 @@ class ControlConnection:
 
     def _refused(self, message: ControlMessage | None, now: float) -> list[Output]:
         assert isinstance(message, StartControlConnectionReply)
-        detail = f"the peer refused the control connection: {name_of(StartResult, message.result_code)}"
-        if message.error_code:
-            detail += f", error {name_of(GeneralError, message.error_code)}"
-        return self._over(EndReason.CALL_REFUSED, detail)
+        why = name_of(StartResult, message.result_code) + and_error(message.error_code)
+        return self._over(EndReason.CALL_REFUSED, f"the peer refused the control connection: {why}")
 
     def _send_stop_request(self, message: ControlMessage | None, now: float) -> list[Output]:
         if isinstance(message, StartControlConnectionReply):
-            detail = f"the peer speaks PPTP version 0x{message.protocol_version:04x}, this system 0x{VERSION_1_0:04x}"
-            self._ending = EndReason.PROTOCOL_ERROR, detail
+            self._ending = EndReason.PROTOCOL_ERROR, _other_version(message)
         self.deadline = Deadline(now + STOP_WAIT, "Stop-Control-Connection-Reply")
         match self._ending[0]:
             case EndReason.SHUTDOWN:
@@ -305,3 +299,7 @@ def classify(message: ControlMessage) -> Event:
             return Event.ECHO_REPLY
         case _:
             return Event.CALL_MESSAGE
+
+
+def _other_version(message: StartControlConnectionRequest | StartControlConnectionReply) -> str:
+    return f"the peer speaks PPTP version 0x{message.protocol_version:04x}, this system 0x{VERSION_1_0:04x}"

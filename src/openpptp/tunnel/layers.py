@@ -94,7 +94,7 @@ class Layers:
     def _interface(self, opened: ppp.LinkOpened, ipv4: ppp.Ipv4Up | None, ipv6: ppp.Ipv6Up | None) -> InterfaceUp:
         mtu = min(opened.peer_mru, self._path_mru)
         if self.encrypted:
-            mtu -= MPPE_OVERHEAD  # the MRU counts what MPPE adds
+            mtu -= MPPE_OVERHEAD  # the MRU counts what MPPE adds
         return InterfaceUp(
             call_id=self._call_id,
             user=self.user or "",

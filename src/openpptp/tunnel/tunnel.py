@@ -9,9 +9,10 @@ from openpptp.machine import Deadline, Level, Note, Output, Random, earliest
 from openpptp.ppp.link import Link
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
-from openpptp.tunnel.call import Call, OutOfStep, refuse
+from openpptp.tunnel.call import Call, OutOfStep
 from openpptp.tunnel.call_ids import CallIds
 from openpptp.tunnel.control import CallMessage, CallsEnd, ControlConnection, Ended, Established, SendMessage
+from openpptp.tunnel.refusals import refuse
 from openpptp.tunnel.session import Session
 from openpptp.tunnel.settings import CallKind, Role, Side, TunnelSettings
 from openpptp.wire.control import (
@@ -28,8 +29,6 @@ from openpptp.wire.control import (
     OutgoingCallRequest,
     OutgoingCallResult,
 )
-
-__all__ = ["Side", "Tunnel"]
 
 HANG_UP_WAIT = 2.0  # ours: seconds for Call-Disconnect-Notify before the control connection is stopped
 REFUSALS_LOGGED = 10  # ours: a flood of requests must not become a flood of log lines
@@ -225,7 +224,7 @@ class Tunnel:
             case CallClearRequest() | CallDisconnectNotify():
                 session = self._named(message.call_id)
             case _:
-                return []  # Set-Link-Info, WAN-Error-Notify: from either side, nothing to do (Q-09, Q-15, B-030)
+                return []  # Set-Link-Info, WAN-Error-Notify: from either side, nothing to do (B-030)
         if session is None:  # mostly one that has just ended, while the peer's own word for it was on the way
             return [Note(f"names no call of this connection: {message}", Level.DEBUG)]
         return self._take_session(session, session.receive(message, now), now)
@@ -233,8 +232,8 @@ class Tunnel:
     def _named(self, call_id: int) -> Session | None:
         """Find the call that a Call-Clear-Request or Call-Disconnect-Notify means.
 
-        The RFC has the sender's own ID there; accel-ppp and some address translators write ours (Q-11, Q-12), and with
-        one call only there is no doubt.
+        The RFC has the sender's own ID there; accel-ppp and some address translators write ours, and with one call
+        only there is no doubt.
         """
         for session in self._sessions.values():
             if session.call.peer_call_id == call_id:
@@ -297,7 +296,7 @@ class Tunnel:
     # The end
 
     def _stop(self, reason: EndReason, detail: str, now: float) -> list[Output]:
-        """End the calls first; the connection follows when they are gone, or do not go (Q-14, B-033)."""
+        """End the calls first; the connection follows when they are gone, or do not go (B-033)."""
         if self._ended or self._stopping is not None:
             return []
         self._stopping = reason, detail
