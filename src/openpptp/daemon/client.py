@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 from contextlib import AsyncExitStack, closing
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -17,6 +16,7 @@ from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.log import report_defect
 from openpptp.daemon.log import set_up as set_up_log
 from openpptp.daemon.reference import ReferenceDataPath
+from openpptp.daemon.signals import end_on_signals
 from openpptp.datapath.seam import Counters, Inside
 from openpptp.errors import EndReason, Misuse, SetupError
 from openpptp.net.gre import RawGrePort
@@ -247,10 +247,8 @@ def connect(request: ConnectRequest) -> int:
 
 async def _connect(request: ConnectRequest, log: FilteringBoundLogger) -> int:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(report_defect)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().set_exception_handler(report_defect)
+    end_on_signals(stop)
     take_back_left_overs(request, log)
     with closing(Journal(request.runtime_directory / request.interface)) as journal, closing(Links(journal)) as links:
         reason, detail = await Client(request, log, links).run(stop)

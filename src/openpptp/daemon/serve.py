@@ -6,7 +6,6 @@ Each step of the preparation registers its own undoing, so that a failure half-w
 import asyncio
 import errno
 import re
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -23,6 +22,7 @@ from openpptp.daemon import words
 from openpptp.daemon.config import Settings
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.server import Server
+from openpptp.daemon.signals import end_on_signals
 from openpptp.daemon.values import AddressRange
 from openpptp.errors import SetupError
 from openpptp.net.firewall import TABLE, Firewall, plan
@@ -40,7 +40,7 @@ QUEUE_PACKETS = 2000  # ours: TUN's own 500 overflow in bursts of many sessions
 
 
 def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; return the command's exit code.
+    """Serve until SIGINT, SIGTERM or SIGHUP; return the command's exit code.
 
     ready is called once everything is in place. Raises SetupError when something is not.
     """
@@ -53,8 +53,7 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.report_defect)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    end_on_signals(stop)
     async with AsyncExitStack() as undo:
         users = SecretsUsers(settings.users.file, settings.server.name, log.warning)
         pool = AddressPool(map(str, settings.network.pool), our_address=settings.network.our_address())
