@@ -51,7 +51,7 @@ auth.key_bits[1]: must be 40, 56 or 128 (got 64); write for example: key_bits = 
 log.level: must be "debug", "info", "warning" or "error" (got "loud"); write for example: level = "info"
 colour: stands outside any section; remove it
 limit: unknown section; did you mean [limits]?
-users.file: there is no such file (got "nowhere"); make it with: openpptp user add NAME --generate"""
+users.file: there is no such file (got "nowhere"); make it with: sudo openpptp user add NAME --generate"""
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def add(path: Path, client: str, secret: str, *, server: str = WILDCARD, address
     with _locked(path):
         data = read_octets(path)[0] if path.exists() else b""
         if any(entry.client == client and entry.server == server for entry in parse(data, path).entries):
-            raise SetupError(f"user {client} is already in {path}; change the password with: openpptp user passwd")
+            raise SetupError(f"user {client} is already in {path}; change the password with: sudo openpptp user passwd")
         line = b" ".join((quote(client), quote(server), quote(secret), *map(quote, addresses))) + b"\n"
         separator = b"" if not data or data.endswith(b"\n") else b"\n"
         if data.rstrip(b"\r\n").endswith(b"\\"):
@@ -68,7 +68,7 @@ def _lines_of(data: bytes, path: Path, client: str, server: str) -> list[Line]:
         if len(line.words) >= 3 and line.words[0].octets == name and line.words[1].octets in servers
     ]
     if not found:
-        raise SetupError(f"there is no user {client} in {path}; see: openpptp user list")
+        raise SetupError(f"there is no user {client} in {path}; see: sudo openpptp user list")
     return found
 
 

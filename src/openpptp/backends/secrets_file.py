@@ -106,7 +106,7 @@ def read_octets(path: Path) -> tuple[bytes, int]:
                 raise SetupError(f"{path} is not a regular file; name one in [users]", exit_code=2)
             data = file.read(MAX_FILE + 1)
     except FileNotFoundError:
-        raise SetupError(f"{path} does not exist; make it with: openpptp user add NAME", exit_code=2) from None
+        raise SetupError(f"{path} does not exist; make it with: sudo openpptp user add NAME", exit_code=2) from None
     except PermissionError:
         raise SetupError(f"{path} cannot be read; run as root", exit_code=3) from None
     except OSError as error:

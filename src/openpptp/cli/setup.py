@@ -40,7 +40,7 @@ def setup(config: Path, user: str, address: str | None, as_json: bool) -> None:
     for path in result.made:
         click.echo(f"made {path}")
     if result.user is None:
-        click.echo(f"{result.secrets_path} has the users already; show them with: openpptp user list")
+        click.echo(f"{result.secrets_path} has the users already; show them with: sudo openpptp user list")
     else:
         click.echo(f"\naddress   {', '.join(addresses)}\nuser      {result.user}\npassword  {result.password}")
         click.echo(f"\n{all_ways(addresses[0], result.user)}\n")

@@ -109,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
-        sentence = f"{path}: there is no such settings file; make one with: openpptp setup"
+        sentence = f"{path}: there is no such settings file; make one with: sudo openpptp setup"
         raise SetupError(sentence, exit_code=2) from None
     except PermissionError:
         raise SetupError(f"{path}: may not be read by this user; run as root (sudo)", exit_code=3) from None
@@ -182,7 +182,7 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
         yield Mistake(
             "users.file",
             f'there is no such file (got "{settings.users.file}")',
-            remedy="make it with: openpptp user add NAME --generate",
+            remedy="make it with: sudo openpptp user add NAME --generate",
             involves=("users.file",),
         )
 

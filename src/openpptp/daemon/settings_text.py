@@ -18,7 +18,7 @@ def settings_file(values: Values) -> str:
     """Return a settings file in which each key is explained; keys not in values stand as comments with the default."""
     parts = [
         "# Settings of OpenPPTP. A line that begins with # is a comment: remove the # to set something else.\n"
-        "# Check the file with: openpptp serve --check\n"
+        "# Check the file with: sudo openpptp serve --check\n"
     ]
     for section in Settings.model_fields:
         model = section_model(Settings, section)
