@@ -14,12 +14,11 @@ from openpptp.datapath.window import WINDOW, Place, ReceiveWindow, SendWindow
 from openpptp.errors import BadMessage
 from openpptp.machine import Deadline, earliest
 from openpptp.wire import gre
-from openpptp.wire.ppp import Protocol, decode_frame, encode_frame
+from openpptp.wire.ppp import FIRST_CONTROL_PROTOCOL, Protocol, decode_frame, encode_frame
 
 RECEIVE_LIMIT = 1600  # ours: octets of a PPP frame; Windows sends its MRU and 4 more, some peers 1,500 whatever we say
 EARLY_PACKETS = 8  # ours: kept until the call is connected; GRE overtakes the Outgoing-Call-Reply
 EARLY_TIME = 1.0
-CONTROL_PROTOCOLS = 0x8000  # RFC 1661 section 2: from here on they are about the link, not data
 LINK_LOCAL = bytes.fromhex("fe80000000000000")  # RFC 4291 section 2.5.6: before the interface identifier
 
 _EXTENSIONS = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options (RFC 8200 section 4)
@@ -222,7 +221,7 @@ class Path:
                 return
             packet = opened
         _, protocol, information, frame, encrypted = packet
-        if protocol >= CONTROL_PROTOCOLS:
+        if protocol >= FIRST_CONTROL_PROTOCOL:
             items.append((Way.UP, frame))
         elif protocol not in (Protocol.IPV4, Protocol.IPV6) or self._inside is None:
             self.counters.dropped_not_open += 1

@@ -21,14 +21,10 @@ from openpptp.ppp.lcp import Lcp, ProtocolRejected, describe_termination
 from openpptp.ppp.network import Network
 from openpptp.ppp.outputs import LinkEnded, SendFrame
 from openpptp.ppp.settings import LinkSettings
-from openpptp.wire.ppp import Code, Packet, Protocol, decode_frame, encode_frame
+from openpptp.wire.ppp import FIRST_CONTROL_PROTOCOL, Code, Packet, Protocol, decode_frame, encode_frame
 
-PATIENCE = (
-    0.1  # seconds an authenticator waits for the peer's first request: Windows drops what comes before it listens
-)
+PATIENCE = 0.1  # ours: seconds an authenticator lets the peer ask first; Windows drops what comes before it listens
 MAX_EARLY = 4  # ours: CCP, IPCP and IPv6CP of a peer that counts itself admitted, and one to spare
-
-_FIRST_CONTROL_PROTOCOL = 0x8000  # RFC 1661 section 2: below are data
 
 
 class Phase(Enum):
@@ -152,7 +148,7 @@ class Link:
         dropped: list[Output] = [
             Note(f"PPP protocol 0x{protocol:04x} in phase {self.phase.value} dropped", Level.DEBUG)
         ]
-        if self.phase not in {Phase.AUTHENTICATE, Phase.NETWORK} or protocol < _FIRST_CONTROL_PROTOCOL:
+        if self.phase not in {Phase.AUTHENTICATE, Phase.NETWORK} or protocol < FIRST_CONTROL_PROTOCOL:
             return dropped
         if protocol in authentication.PROTOCOLS:
             assert self._authentication is not None

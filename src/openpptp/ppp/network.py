@@ -15,12 +15,11 @@ from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
 from openpptp.ppp.outputs import EncryptionDeclined, EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Declined, Ipv6Down
 from openpptp.ppp.settings import LinkSettings
-from openpptp.wire.ppp import DEFAULT_MRU, Code, Packet, Protocol
+from openpptp.wire.ppp import DEFAULT_MRU, MPPE_OVERHEAD, Code, Packet, Protocol
 
 PROTOCOLS = frozenset({Protocol.CCP, Protocol.IPCP, Protocol.IPV6CP})
 
 MIN_IPV6_MTU = 1280  # RFC 5072 section 2
-MPPE_OVERHEAD = 4  # octets: coherency count and the inner protocol number (RFC 3078 section 3)
 
 _IDLE = frozenset({State.INITIAL, State.STARTING, State.CLOSED, State.STOPPED})
 _DOWN: dict[Protocol, type[EncryptionDown | Ipv4Down | Ipv6Down]] = {

@@ -4,10 +4,10 @@ from openpptp.machine import Deadline, Output
 from openpptp.ppp import outputs as ppp
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel.outputs import InterfaceUp
+from openpptp.wire.ppp import MPPE_OVERHEAD
 
 ENCRYPTION_GRACE = 3.0  # ours: seconds optional encryption may take after IPCP; CCP repeats after 1, 2, 3 seconds
 NETWORK_GRACE = 0.3  # ours: seconds the second of IPCP and IPv6CP may take before the first goes up alone
-MPPE_OVERHEAD = 4  # octets: RFC 3078 section 3 header, and the protocol number inside
 
 
 class Layers:

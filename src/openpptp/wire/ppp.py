@@ -14,6 +14,8 @@ from openpptp.errors import BadMessage, Misuse
 
 ADDRESS_CONTROL = b"\xff\x03"  # RFC 1662 section 3.1: All-Stations address, Unnumbered Information
 DEFAULT_MRU = 1500  # RFC 1661 section 6.1
+FIRST_CONTROL_PROTOCOL = 0x8000  # RFC 1661 section 2: from here on they are about the link, below are data
+MPPE_OVERHEAD = 4  # octets: RFC 3078 section 3, the coherency count, and the protocol number inside
 MAX_OPTIONS = 32  # ours: no sane peer sends more than a dozen; bounds what one packet can make us do
 
 _HEADER = Struct("!BBH")  # Code, Identifier, Length
