@@ -134,15 +134,6 @@ class Links(NetlinkThread):
         return self.add_route(IPv4Network(server), route.device, gateway=route.gateway, metric=metric)
 
     @in_thread
-    def unpin(self, server: IPv4Address) -> bool:
-        """Remove the host route that pin made; False when it made none."""
-        removed = False
-        for entry in self._journal.entries("route"):
-            if entry["network"] == f"{server}/32":
-                removed |= self._take_back(entry)
-        return removed
-
-    @in_thread
     def route_to(self, address: IPv4Address) -> Route:
         """Return how this host reaches an address; raise SetupError when it does not."""
         with doing(f"reach {address}"):
