@@ -7,7 +7,7 @@ import click
 
 from openpptp.cli.options import password_file_option, read_password
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.connect_request import INTERFACE_NAME, ConnectRequest, EncryptionWord
+from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY, ConnectRequest, EncryptionWord
 from openpptp.errors import SetupError
 
 
@@ -123,7 +123,4 @@ def _check(interface: str, encryption: EncryptionWord, methods: tuple[AuthMethod
             exit_code=2,
         )
     if not INTERFACE_NAME.fullmatch(interface):
-        raise SetupError(
-            f'"{interface}" is not a name for an interface; use 1 to 15 letters, digits, "-", "_" or ".", as "pptp0"',
-            exit_code=2,
-        )
+        raise SetupError(f'"{interface}" is not a name for an interface; {INTERFACE_NAME_REMEDY}', exit_code=2)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from openpptp.crypto import MAX_PASSWORD
 from openpptp.errors import SetupError
 
 DEFAULT_CONFIG = Path("/etc/openpptp/openpptp.toml")
 PASSWORD_VARIABLE = "OPENPPTP_PASSWORD"  # noqa: S105 - the variable's name
-MAXIMUM_PASSWORD = 256  # RFC 2759 section 8.1: a password has 0 to 256 characters
 
 config_option = click.option(
     "--config",
@@ -51,8 +51,8 @@ def check_password(password: str) -> str:
     """Return a password both ends can use; raise SetupError with exit code 2 otherwise."""
     if not password:
         raise SetupError("the password is empty; choose one, or let --generate make one", exit_code=2)
-    if len(password) > MAXIMUM_PASSWORD:
-        raise SetupError(f"the password has more than {MAXIMUM_PASSWORD} characters; choose a shorter one", exit_code=2)
+    if len(password) > MAX_PASSWORD:
+        raise SetupError(f"the password has more than {MAX_PASSWORD} characters; choose a shorter one", exit_code=2)
     if not password.isprintable():
         raise SetupError("the password contains a control character; choose one without", exit_code=2)
     return password

@@ -12,6 +12,7 @@ from openpptp.tunnel.settings import CallKind, TunnelSettings
 
 INTERFACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,14}")
 "IFNAMSIZ leaves 15 characters; the kernel forbids slashes and blanks, we also what a shell or nft would misread."
+INTERFACE_NAME_REMEDY = 'use 1 to 15 letters, digits, "-", "_" or ".", as "pptp0"'
 EncryptionWord = Literal["required", "optional", "off"]
 
 

@@ -1,8 +1,9 @@
 """Settings out of nothing: a file that explains itself, a first user, a pool that collides with nothing."""
 
+import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -92,19 +93,22 @@ def prepare(networks: Iterable[IPv4Network], *, settings_path: Path = DEFAULT_PA
 def _create(path: Path, text: str, mode: int) -> None:
     """Write a file that must not exist yet."""
     _make_directory(path.parent)
-    try:
+    with _making(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-    except PermissionError:
-        raise SetupError(f"{path}: may not be made by this user; run as root (sudo)", exit_code=3) from None
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be made: {error.strerror}") from None
 
 
 def _make_directory(path: Path) -> None:
-    try:
+    with _making(path):
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def _making(path: Path) -> Iterator[None]:
+    """Say what hinders us, and the remedy."""
+    try:
+        yield
     except PermissionError:
         raise SetupError(f"{path}: may not be made by this user; run as root (sudo)", exit_code=3) from None
     except OSError as error:

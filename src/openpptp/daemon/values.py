@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from openpptp.backends import ranges
-from openpptp.daemon.connect_request import INTERFACE_NAME
+from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY
 
 AddressRange = ranges.AddressRange
 
@@ -45,7 +45,7 @@ def check_interface_name(text: object) -> str:
     """Return a name Linux takes for an interface; raise a mistake otherwise."""
     if isinstance(text, str) and INTERFACE_NAME.fullmatch(text):
         return text
-    raise mistake("is not a name for an interface", 'use 1 to 15 letters, digits, "-", "_" or ".", as "pptp0"')
+    raise mistake("is not a name for an interface", INTERFACE_NAME_REMEDY)
 
 
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
