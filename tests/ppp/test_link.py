@@ -203,7 +203,7 @@ class PppdClientTests:
 
 
 class RrasServerTests:
-    """Windows RRAS as server asks for EAP first (Q-41)."""
+    """Windows RRAS as server asks for EAP first."""
 
     def test_eap_nak_then_ms_chap_v2(self):
         conversation = play(link(client())) << "[LCP ConfReq id=0x1 *]"

@@ -274,7 +274,7 @@ class FailureTests:
 
 
 class EncryptionTests:
-    """When data may flow, and how long a packet may be (Q-48)."""
+    """When data may flow, and how long a packet may be."""
 
     OFF = EncryptionPolicy(enabled=False, required=False)
     OPTIONAL = EncryptionPolicy(enabled=True, required=False)

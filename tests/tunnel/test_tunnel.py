@@ -385,7 +385,7 @@ class CaptureTests:
 
 
 class LenientTests:
-    """2.12 and 2.13: whose Call ID a clear or disconnect carries (Q-11, Q-12)."""
+    """2.12 and 2.13: whose Call ID a clear or disconnect carries."""
 
     @pytest.mark.parametrize("message", [CallClearRequest, lambda number: CallDisconnectNotify(number, 0)])
     def test_q11_q12_either_call_id_among_several_calls(self, message):
