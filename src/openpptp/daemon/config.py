@@ -140,7 +140,7 @@ def _readable_part(raw: dict[str, Any], found: list[Mistake]) -> Settings | None
 
 def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[Mistake]:
     """Yield what each key allows alone but not together with another or with this machine."""
-    network, auth = settings.network, settings.auth
+    auth = settings.auth
     if auth.encryption == "required" and not any(method.makes_keys for method in auth.methods):
         names = " and ".join(method.value for method in auth.methods)
         yield Mistake(
@@ -149,6 +149,24 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             remedy='add "MS-CHAPv2", or give encryption up with encryption = "off"',
             involves=("auth.methods", "auth.encryption"),
         )
+    yield from _pool_contradictions(settings.network)
+    if settings.ppp.ipv6 and settings.ppp.mru < 1280:
+        yield Mistake(
+            "ppp.mru",
+            f"IPv6 needs 1280 (got {settings.ppp.mru})",
+            remedy="raise it, or set ipv6 = false",
+            involves=("ppp.mru", "ppp.ipv6"),
+        )
+    if need_users and not settings.users.file.exists():
+        yield Mistake(
+            "users.file",
+            f'there is no such file (got "{settings.users.file}")',
+            remedy="make it with: sudo openpptp user add NAME --generate",
+            involves=("users.file",),
+        )
+
+
+def _pool_contradictions(network: NetworkSection) -> Iterator[Mistake]:
     for first, second in overlaps(network.pool):
         yield Mistake(
             "network.pool",
@@ -170,20 +188,6 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             f"holds {addresses} addresses, but no more than {MAX_ADDRESSES} calls can exist",
             remedy="take a /16 or less",
             involves=("network.pool",),
-        )
-    if settings.ppp.ipv6 and settings.ppp.mru < 1280:
-        yield Mistake(
-            "ppp.mru",
-            f"IPv6 needs 1280 (got {settings.ppp.mru})",
-            remedy="raise it, or set ipv6 = false",
-            involves=("ppp.mru", "ppp.ipv6"),
-        )
-    if need_users and not settings.users.file.exists():
-        yield Mistake(
-            "users.file",
-            f'there is no such file (got "{settings.users.file}")',
-            remedy="make it with: sudo openpptp user add NAME --generate",
-            involves=("users.file",),
         )
 
 
