@@ -36,7 +36,12 @@ def supported_bits(key_bits: frozenset[int], *, stateless: bool) -> bytes:
 
 def describe_strengths(key_bits: frozenset[int]) -> str:
     """Return the strengths as a person reads them."""
-    return "MPPE " + " or ".join(str(strength) for strength, _ in _STRENGTHS if strength in key_bits) + " bit"
+    words = " or ".join(str(strength) for strength, _ in _STRENGTHS if strength in key_bits)
+    return f"MPPE {words} bit" if words else "no encryption"
+
+
+def _bits(value: bytes) -> int:
+    return int.from_bytes(value, "big") if len(value) == 4 else 0
 
 
 def _strengths(bits: int) -> frozenset[int]:
@@ -55,8 +60,8 @@ class Mppe(NegotiableOption):
         self._strengths = policy.key_bits
         self._stateless = not (policy.stateful and policy.prefer_stateful)
         self._wanted = policy.enabled
-        self._offered = "no encryption"
-        "The peer's last unsuitable wish, in words."
+        self._offered: frozenset[int] = frozenset()
+        "The peer's last unsuitable wish."
 
     def ask(self) -> bytes | None:
         """Offer all we allow (RFC 3078 section 2.1)."""
@@ -69,22 +74,22 @@ class Mppe(NegotiableOption):
         """
         if not self._wanted:
             return REJECT
-        bits = int.from_bytes(value, "big") if len(value) == 4 else 0
+        bits = _bits(value)
         common = _strengths(bits) & self._policy.key_bits
         strength = max(common or self._policy.key_bits)
         stateless = bool(bits & MppeBits.STATELESS) or not self._policy.stateful
         exact = supported_bits(frozenset({strength}), stateless=stateless or not common)
         if value == exact:
             return ACK
-        self._offered = describe_strengths(_strengths(bits)) if _strengths(bits) else "no encryption"
+        self._offered = _strengths(bits)
         return Nak(exact)
 
     def nakked(self, value: bytes) -> None:
         """Take the strongest suggested strength we allow; stateful mode only where it is allowed."""
-        bits = int.from_bytes(value, "big") if len(value) == 4 else 0
+        bits = _bits(value)
         common = _strengths(bits) & self._policy.key_bits
         if not common:
-            self._offered = describe_strengths(_strengths(bits)) if _strengths(bits) else "no encryption"
+            self._offered = _strengths(bits)
             self._give_up()
             return
         self._strengths = frozenset({max(common)})
@@ -92,14 +97,14 @@ class Mppe(NegotiableOption):
 
     def rejected(self) -> None:
         """Do without, or end where encryption is required."""
-        self._offered = "no encryption"
+        self._offered = frozenset()
         self._give_up()
 
     def missing(self) -> bytes | None:
         """Name the option to a peer that asks for none."""
         if not self._wanted or not self._policy.required:
             return None
-        self._offered = "no encryption"
+        self._offered = frozenset()
         return supported_bits(frozenset({max(self._policy.key_bits)}), stateless=self._stateless)
 
     def insisted(self) -> None:
@@ -108,10 +113,9 @@ class Mppe(NegotiableOption):
 
     def _give_up(self) -> None:
         if self._policy.required:
-            raise PeerViolation(
-                EndReason.ENCRYPTION_UNSUITABLE,
-                f"peer offers {self._offered}; this {self._end} requires {describe_strengths(self._policy.key_bits)}",
-            )
+            offered, required = describe_strengths(self._offered), describe_strengths(self._policy.key_bits)
+            detail = f"peer offers {offered}; this {self._end} requires {required}"
+            raise PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail)
         self._wanted = False
 
 
@@ -179,7 +183,7 @@ class Ccp(Automaton):
 
 
 def _encryption(option: bytes, start_key: bytes, short_start_key: bytes) -> Encryption:
-    bits = int.from_bytes(option, "big")
+    bits = _bits(option)
     key_bits = max(_strengths(bits))
     key = start_key if key_bits == 128 else short_start_key
     return Encryption(key, key_bits, stateful=not bits & MppeBits.STATELESS)

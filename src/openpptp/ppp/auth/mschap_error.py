@@ -2,15 +2,17 @@
 
 from openpptp.errors import BadMessage
 from openpptp.ppp.auth.machine import printable_text
-from openpptp.wire.auth import MsChapFailure
+from openpptp.wire.auth import MsChapError, MsChapFailure
 
-WORDS = {
-    646: "this account may not log in at this hour",
-    647: "this account is disabled",
-    648: "the password has expired; change it on the server or with a Windows client, this client cannot",
-    649: "this account has no permission to dial in",
-    691: "wrong user name or password",
-    709: "the server could not change the password",
+WORDS: dict[int, str] = {
+    MsChapError.RESTRICTED_LOGON_HOURS: "this account may not log in at this hour",
+    MsChapError.ACCOUNT_DISABLED: "this account is disabled",
+    MsChapError.PASSWORD_EXPIRED: (
+        "the password has expired; change it on the server or with a Windows client, this client cannot"
+    ),
+    MsChapError.NO_DIALIN_PERMISSION: "this account has no permission to dial in",
+    MsChapError.AUTHENTICATION_FAILURE: "wrong user name or password",
+    MsChapError.CHANGING_PASSWORD: "the server could not change the password",
 }
 
 
