@@ -1,5 +1,6 @@
-"""Waiting for something outside this process, with a bound."""
+"""Waiting with a bound for what has no event of its own."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -14,3 +15,10 @@ def eventually(condition: Callable[[], object], *, seconds: float = 20.0) -> boo
             return False
         time.sleep(POLL_INTERVAL)
     return True
+
+
+async def until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
+    """Wait in the event loop until something holds; raise TimeoutError when it never does."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - of what is waited for, much has no event
+            await asyncio.sleep(0.001)

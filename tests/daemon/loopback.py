@@ -2,7 +2,7 @@
 
     async with house(tmp_path) as home:
         caller = await home.call()
-        await eventually(lambda: caller.up)
+        await until(lambda: caller.up)
 
 Control messages go through TCP on 127.0.0.0/8, PPP frames from one recording data path to the other. Every wait is a
 poll with a bound; what the server holds is counted by held(), which is empty when nobody is there.
@@ -20,6 +20,7 @@ from typing import Any
 
 import structlog
 from structlog.testing import LogCapture
+from tests.eventually import until
 
 from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
@@ -36,13 +37,6 @@ from openpptp.tunnel.tunnel import Tunnel
 
 USER, PASSWORD = "alice", "correct horse"
 HOST = "127.0.0.9"
-
-
-async def eventually(condition: Callable[[], object], *, seconds: float = 5.0) -> None:
-    """Wait until something holds, at most some seconds."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - of what is waited for, much has no event
-            await asyncio.sleep(0.001)
 
 
 def open_files() -> int:
@@ -195,7 +189,7 @@ class House:
     async def at_rest(self, files: int | None = None) -> None:
         """Wait until the server holds nothing, and this process as many files as before."""
         try:
-            await eventually(lambda: not self.held() and (files is None or open_files() == files))
+            await until(lambda: not self.held() and (files is None or open_files() == files))
         except TimeoutError:
             raise AssertionError(f"still held: {self.held()}, {open_files()} files, before {files}") from None
 
@@ -229,7 +223,7 @@ class House:
     async def log_in(self, **how: Any) -> Caller:
         """Call and wait until data may flow."""
         caller = await self.call(**how)
-        await eventually(lambda: caller.up or caller.over)
+        await until(lambda: caller.up or caller.over)
         assert caller.up, f"{caller.ended} {caller.over}"
         return caller
 

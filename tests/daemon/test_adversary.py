@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import pytest
 from tests.daemon import loopback
-from tests.daemon.loopback import PASSWORD, USER, Log, eventually, house, open_files
+from tests.daemon.loopback import PASSWORD, USER, Log, house, open_files
+from tests.eventually import until
 from tests.machine import REPOSITORY
 
 from openpptp import crypto
@@ -39,11 +40,11 @@ class DeadlineTests:
             chatting = await home.plain()
             chatting[1].write(START)
             caller = await home.log_in()
-            await eventually(lambda: home.held().get("connections") == 7)
+            await until(lambda: home.held().get("connections") == 7)
             assert len(home.server._login_by) == 6
             (call_id,) = home.server.sessions
             home.server.calls[call_id].disconnect(call_id, EndReason.ADMIN_DISCONNECT)
-            await eventually(lambda: caller.ended)
+            await until(lambda: caller.ended)
             async with asyncio.timeout(20):
                 with contextlib.suppress(ConnectionError):
                     while not chatting[0].at_eof():
@@ -68,7 +69,7 @@ class CrowdTests:
         async with house(tmp_path, limits={"unauthenticated": 4, "per_source": 3}) as home:
             crowd = [await home.plain("127.0.0.3") for _ in range(3)]
             lone, newcomer = await home.plain("127.0.0.4"), await home.plain("127.0.0.5")
-            await eventually(lambda: home.held()["at the door"] == 4 and crowd[0][0].at_eof())
+            await until(lambda: home.held()["at the door"] == 4 and crowd[0][0].at_eof())
             for reader, _ in (*crowd[1:], lone, newcomer):
                 assert not reader.at_eof()
             (line,) = home.log.about("connection refused")
@@ -81,7 +82,7 @@ class CrowdTests:
             waiting = [await home.plain(f"127.0.1.{number}") for number in range(1, 61)]
             caller = await home.call()
             waiting += [await home.plain(f"127.0.2.{number}") for number in range(1, 11)]
-            await eventually(lambda: caller.up or caller.over)
+            await until(lambda: caller.up or caller.over)
             assert caller.up
             for _, writer in waiting:
                 writer.close()
@@ -93,7 +94,7 @@ class GuardTests:
     async def test_b086_a_password_that_is_not_looked_at_does_not_prolong_the_wait(self, tmp_path):
         async with house(tmp_path, auth={"refusal_delay": 0}, limits={"per_source": 100}) as home:
             callers = [await home.call(password="wrong") for _ in range(FAILURES_ALLOWED + 30)]
-            await eventually(lambda: all(caller.over for caller in callers))
+            await until(lambda: all(caller.over for caller in callers))
             (debt, _) = home.server._guard._debt[IPv4Address("127.0.0.1")]
             assert debt <= FAILURES_ALLOWED + 1
 
@@ -110,15 +111,15 @@ class SlowReaderTests:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256)
             peer.setblocking(False)
             await loop.sock_connect(peer, (loopback.HOST, home.port))
-            await eventually(lambda: home.server._drivers)
+            await until(lambda: home.server._drivers)
             (driver,) = home.server._drivers
             transport = driver._transport
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
             await loop.sock_sendall(peer, START * 200)
-            await eventually(lambda: transport.get_write_buffer_size() > 0)
+            await until(lambda: transport.get_write_buffer_size() > 0)
             driver.stop(EndReason.SETUP_TIMEOUT)
-            await eventually(lambda: driver.ended)
-            await eventually(lambda: open_files() == files + 1)
+            await until(lambda: driver.ended)
+            await until(lambda: open_files() == files + 1)
             peer.close()
             await home.at_rest(files)
 
@@ -150,7 +151,7 @@ class BusyLoopTests:
         async with house(tmp_path) as home:
             caller = await home.call()
             (tmp_path / "chap-secrets").write_text(f'"{USER}" * "{PASSWORD}" *\n' + "#\n" * 200_000)
-            await eventually(lambda: home.server._asked)
+            await until(lambda: home.server._asked)
             caller.reset()
             await home.at_rest()
             assert not home.log.about("session up")
@@ -166,7 +167,7 @@ class BusyLoopTests:
             caller = await home.log_in()
             caller.reset()
             await home.at_rest()
-            await eventually(lambda: len(asyncio.all_tasks()) <= before)
+            await until(lambda: len(asyncio.all_tasks()) <= before)
 
 
 def forms(secret: bytes) -> set[str]:
@@ -182,7 +183,7 @@ class LogHygieneTests:
         monkeypatch.setattr(loopback, "Log", lambda: Log(10))
         async with house(tmp_path) as home:
             caller = await home.call(password=PASSWORD if right else "guess of a password")
-            await eventually(lambda: caller.up or caller.over)
+            await until(lambda: caller.up or caller.over)
             assert bool(caller.up) is right
             written = f"{home.log.lines} {home.caller_log.lines}"
             assert "[CHAP Response" in written

@@ -10,7 +10,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from tests import pcap
-from tests.daemon.loopback import HOST, PASSWORD, USER, Log, eventually, open_files
+from tests.daemon.loopback import HOST, PASSWORD, USER, Log, open_files
+from tests.eventually import until
 
 from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
@@ -149,7 +150,7 @@ class SessionTests:
     async def test_the_host_gets_what_the_server_granted(self, place):
         await place.serve()
         client = place.start(routes=(IPv4Network("10.0.0.0/8"),))
-        await eventually(lambda: place.log.about("connected"))
+        await until(lambda: place.log.about("connected"))
         assert place.links.did == [
             ("pin", IPv4Address(HOST), "pptp-client"),
             ("device_up", "pptp-client", "10.9.0.2/32", "10.9.0.1", 1396),
@@ -162,7 +163,7 @@ class SessionTests:
     async def test_packets_pass_both_ways(self, place):
         await place.serve()
         client = place.start()
-        await eventually(lambda: place.log.about("connected") and place.server_log.about("session up"))
+        await until(lambda: place.log.about("connected") and place.server_log.about("session up"))
         there, back = pcap.ipv4("10.9.0.2", "10.1.1.1", 17, b"there"), pcap.ipv4("10.1.1.1", "10.9.0.2", 17, b"back")
         place.systems[0].send(there)
         place.server_system.send(back)
@@ -173,7 +174,7 @@ class SessionTests:
             arrived["client"] += place.systems[0].receive()
             return all(arrived.values())
 
-        await eventually(both)
+        await until(both)
         assert arrived == {"server": [there], "client": [back]}
         place.stop.set()
         await client
@@ -181,7 +182,7 @@ class SessionTests:
     async def test_the_default_route_is_two_halves(self, place):
         await place.serve()
         client = place.start(default_route=True)
-        await eventually(lambda: place.log.about("connected"))
+        await until(lambda: place.log.about("connected"))
         assert [entry[1] for entry in place.links.did if entry[0] == "add_route"] == ["0.0.0.0/1", "128.0.0.0/1"]
         place.stop.set()
         await client
@@ -193,12 +194,12 @@ class SessionTests:
         assert reason is EndReason.RESOURCES
         assert place.log.about("the host does not let us")
         assert place.links.undone == 1
-        await eventually(lambda: not server.sessions)
+        await until(lambda: not server.sessions)
 
     async def test_a_server_that_stops_is_named(self, place):
         server = await place.serve()
         client = place.start()
-        await eventually(lambda: place.log.about("connected"))
+        await until(lambda: place.log.about("connected"))
         await server.stop()
         reason, detail = await asyncio.wait_for(client, 20)
         assert reason is EndReason.PEER_REQUEST
@@ -209,12 +210,12 @@ class SessionTests:
         files = open_files()
         for number in range(1, 20):
             client = place.start()
-            await eventually(lambda n=number: len(place.log.about("connected")) == n)
+            await until(lambda n=number: len(place.log.about("connected")) == n)
             place.stop.set()
             await client
             place.stop.clear()
             place.systems.pop().close()
-        await eventually(lambda: open_files() == files)
+        await until(lambda: open_files() == files)
 
 
 class RefusedTests:
@@ -252,7 +253,7 @@ class RefusedTests:
     async def test_stopping_before_anybody_answers(self, place):
         with silence(place):
             client = place.start()
-            await eventually(lambda: place.links.did)
+            await until(lambda: place.links.did)
             place.stop.set()
             reason, _ = await asyncio.wait_for(client, module.CONNECT_TIMEOUT / 2)
         assert reason is EndReason.USER_REQUEST
@@ -305,7 +306,7 @@ class RefusedTests:
         monkeypatch.setattr(module, "STOP_TIMEOUT", 0.05)
         await place.listen(asyncio.Protocol)
         client = place.start()
-        await eventually(lambda: place.links.did)
+        await until(lambda: place.links.did)
         place.stop.set()
         reason, _ = await asyncio.wait_for(client, 20)
         assert reason is EndReason.USER_REQUEST

@@ -4,7 +4,8 @@ import asyncio
 from ipaddress import IPv4Address
 
 import pytest
-from tests.daemon.loopback import HOST, Log, eventually
+from tests.daemon.loopback import HOST, Log
+from tests.eventually import until
 
 from openpptp.credentials import Encryption, PapPresented, Refused
 from openpptp.daemon import driver as driver_module
@@ -247,7 +248,7 @@ class InputTests:
         stand.transport.unsent = 1
         stand.driver.data_received(b"x")
         assert not stand.transport.aborted
-        await eventually(lambda: stand.transport.aborted)
+        await until(lambda: stand.transport.aborted)
 
     async def test_dropping_what_is_gone_already_is_no_error(self):
         stand = Stand().connect()
@@ -263,7 +264,7 @@ class TimerTests:
         stand = Stand()
         stand.script.deadline = Deadline(0.0, "at once")
         stand.connect()
-        await eventually(lambda: "tick" in stand.script.names)
+        await until(lambda: "tick" in stand.script.names)
         stand.script.deadline = None
 
     async def test_a_nearer_deadline_re_arms_the_timer(self):
@@ -279,7 +280,7 @@ class TimerTests:
         stand.script.deadline = Deadline(loop.time(), "now")
         stand.connect()
         stand.script.deadline = Deadline(loop.time() + 1000, "far")
-        await eventually(lambda: stand.driver._timer.when() == stand.script.deadline.when)
+        await until(lambda: stand.driver._timer.when() == stand.script.deadline.when)
         assert stand.script.names == ["connected"]
 
     async def test_no_timer_outlives_the_tunnel(self):
@@ -328,7 +329,7 @@ class DefectTests:
         stand = Stand(tick=ZeroDivisionError("planted"))
         stand.script.deadline = Deadline(0.0, "at once")
         stand.connect()
-        await eventually(lambda: stand.driver.ended)
+        await until(lambda: stand.driver.ended)
         self.gone(stand)
 
     async def test_in_the_answer_to_a_question_while_outputs_are_performed(self):

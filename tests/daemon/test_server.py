@@ -5,7 +5,8 @@ import socket
 from itertools import pairwise
 
 import pytest
-from tests.daemon.loopback import PASSWORD, USER, eventually, house, open_files, reset
+from tests.daemon.loopback import PASSWORD, USER, house, open_files, reset
+from tests.eventually import until
 
 from openpptp.daemon.admission import FAILURES_ALLOWED
 from openpptp.errors import EndReason
@@ -64,7 +65,7 @@ class LogInTests:
     async def test_a_caller_gets_address_keys_and_data(self, tmp_path):
         async with house(tmp_path, network={"pool": ["10.9.0.0/24"], "dns": ["10.9.0.53"]}) as home:
             caller = await home.log_in(request_dns=True)
-            await eventually(lambda: home.log.about("session up"))
+            await until(lambda: home.log.about("session up"))
             (record,) = home.server.sessions.values()
             assert str(caller.up.our_address) == str(record.address)
             assert str(caller.up.peer_address) == "10.9.0.1"
@@ -76,7 +77,7 @@ class LogInTests:
     async def test_the_data_path_is_asked_in_the_order_of_a_sessions_life(self, tmp_path):
         async with house(tmp_path) as home:
             caller = await home.log_in()
-            await eventually(lambda: home.log.about("session up"))
+            await until(lambda: home.log.about("session up"))
             caller.driver.stop(EndReason.USER_REQUEST)
             await home.at_rest()
             methods = [entry[0] for entry in home.data_path.asked if entry[0] not in ("send_frame", "encryption_down")]
@@ -87,7 +88,7 @@ class LogInTests:
     async def test_data_is_let_in_from_the_leased_address_only(self, tmp_path):
         async with house(tmp_path) as home:
             caller = await home.log_in()
-            await eventually(lambda: home.log.about("session up"))
+            await until(lambda: home.log.about("session up"))
             ((_, _, inside),) = [entry for entry in home.data_path.asked if entry[0] == "interface_up"]
             assert inside.allowed_ipv4 == (caller.up.our_address,)
             assert inside.encryption_required
@@ -95,7 +96,7 @@ class LogInTests:
     async def test_nothing_is_let_in_before_authentication_p27(self, tmp_path):
         async with house(tmp_path, auth={"refusal_delay": 30}) as home:
             await home.call(password="wrong")
-            await eventually(lambda: home.log.about("log-in refused"))
+            await until(lambda: home.log.about("log-in refused"))
             assert "interface_up" not in {entry[0] for entry in home.data_path.asked}
 
     async def test_the_last_line_says_who_why_and_how_much(self, tmp_path):
@@ -132,7 +133,7 @@ class RefusalTests:
             for number, credentials in enumerate(({"password": "wrong"}, {"user": "mallory"}), 1):
                 before = loop.time()
                 await home.call(**credentials)
-                await eventually(lambda n=number: len(home.log.about("log-in refused")) == n)
+                await until(lambda n=number: len(home.log.about("log-in refused")) == n)
                 deadline = home.server.calls[home.log.about("log-in refused")[-1]["call"]].tunnel.deadline
                 assert deadline.reason == "hold the refusal"
                 assert before + 15 <= deadline.when <= loop.time() + 15
@@ -141,7 +142,7 @@ class RefusalTests:
     async def test_the_refused_caller_reads_the_same_words(self, tmp_path, credentials):
         async with house(tmp_path) as home:
             caller = await home.call(**credentials)
-            await eventually(lambda: caller.over)
+            await until(lambda: caller.over)
             assert caller.ended.reason is EndReason.AUTHENTICATION_REFUSED
             assert "user name or password" in caller.ended.detail
             await home.at_rest()
@@ -150,7 +151,7 @@ class RefusalTests:
         async with house(tmp_path) as home:
             for credentials in ({"password": "wrong"}, {"user": "mallory"}):
                 caller = await home.call(**credentials)
-                await eventually(lambda c=caller: c.over)
+                await until(lambda c=caller: c.over)
             first, second = home.log.about("log-in refused")
             assert first["why"] == "wrong password for user 'alice'"
             assert second["why"] == "unknown user 'mallory'"
@@ -159,7 +160,7 @@ class RefusalTests:
         async with house(tmp_path, network={"pool": ["10.9.0.1-10.9.0.2"]}) as home:
             await home.log_in()
             caller = await home.call(user="bob", password="pass")
-            await eventually(lambda: caller.over)
+            await until(lambda: caller.over)
             assert caller.ended.reason is not EndReason.AUTHENTICATION_REFUSED
             assert home.log.about("no free address for this user")
             assert len(home.server.sessions) == 1
@@ -170,7 +171,7 @@ class RefusalTests:
         async with house(tmp_path, limits={"sessions": 1}) as home:
             first = await home.log_in()
             second = await home.call(user="bob", password="pass")
-            await eventually(lambda: second.over)
+            await until(lambda: second.over)
             assert second.up is None
             assert home.log.about("no room for another session")[0]["limit"] == 1
             first.driver.stop(EndReason.USER_REQUEST)
@@ -180,7 +181,7 @@ class RefusalTests:
     async def test_one_source_may_not_fill_the_door(self, tmp_path):
         async with house(tmp_path, limits={"per_source": 2}) as home:
             held = [await home.plain() for _ in range(2)]
-            await eventually(lambda: home.held().get("at the door") == 2)
+            await until(lambda: home.held().get("at the door") == 2)
             reader, writer = await home.plain()
             await closed(reader)
             (line,) = home.log.about("connection refused")
@@ -188,7 +189,7 @@ class RefusalTests:
             assert await home.log_in(source="127.0.0.2")
             for _, each in [*held, (reader, writer)]:
                 each.close()
-            await eventually(lambda: "at the door" not in home.held())
+            await until(lambda: "at the door" not in home.held())
             assert await home.log_in()
 
     async def test_a_logged_in_caller_does_not_stand_at_the_door(self, tmp_path):
@@ -199,7 +200,7 @@ class RefusalTests:
     async def test_the_door_as_a_whole_is_bounded_b020(self, tmp_path):
         async with house(tmp_path, limits={"unauthenticated": 3, "per_source": 100}) as home:
             connections = [await home.plain(f"127.0.1.{number}") for number in range(1, 13)]
-            await eventually(lambda: home.log.about("connection refused"))
+            await until(lambda: home.log.about("connection refused"))
             assert 1 <= home.held()["at the door"] <= 3
             for _, writer in connections:
                 writer.close()
@@ -209,10 +210,10 @@ class RefusalTests:
         async with house(tmp_path, auth={"refusal_delay": 0}) as home:
             for _ in range(FAILURES_ALLOWED):
                 caller = await home.call(password="wrong")
-                await eventually(lambda c=caller: c.over)
-            await eventually(lambda: len(home.log.about("session ended")) == FAILURES_ALLOWED)
+                await until(lambda c=caller: c.over)
+            await until(lambda: len(home.log.about("session ended")) == FAILURES_ALLOWED)
             late = await home.call()
-            await eventually(lambda: late.over)
+            await until(lambda: late.over)
             assert late.up is None
             assert home.log.about("connection refused")[-1]["why"] == "too many failed log-ins from this address"
             assert await home.log_in(source="127.0.0.2")
@@ -220,7 +221,7 @@ class RefusalTests:
     async def test_who_is_at_the_door_already_gets_no_more_guesses(self, tmp_path):
         async with house(tmp_path, auth={"refusal_delay": 0}, limits={"per_source": 100}) as home:
             callers = [await home.call(password="wrong") for _ in range(FAILURES_ALLOWED + 3)]
-            await eventually(lambda: all(caller.over for caller in callers))
+            await until(lambda: all(caller.over for caller in callers))
             looked_at = [line for line in home.log.about("log-in refused") if "wrong password" in line["why"]]
             assert len(looked_at) <= FAILURES_ALLOWED
 
@@ -237,7 +238,7 @@ class BadInputTests:
             writer.write(GARBAGE[name])
             await closed(reader)
             writer.close()
-            await eventually(lambda: home.held()["connections"] == 1)
+            await until(lambda: home.held()["connections"] == 1)
             assert len(home.log.lines) - before == 1, home.log.lines[before:]
             assert good.up
             assert not good.over
@@ -288,7 +289,7 @@ class BadInputTests:
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256)
                 peer.setblocking(False)
                 await loop.sock_connect(peer, ("127.0.0.9", home.port))
-                await eventually(lambda: home.server._drivers)
+                await until(lambda: home.server._drivers)
                 (driver,) = home.server._drivers
                 driver._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
                 # Each refused call is answered; the answers are never read.
@@ -344,7 +345,7 @@ class BrokenConnectionTests:
             for _ in range(40):
                 for steps in range(1, 100):
                     caller = await home.call(cut_after=steps)
-                    await eventually(lambda c=caller: c.driver.cut or c.up)
+                    await until(lambda c=caller: c.driver.cut or c.up)
                     if not caller.driver.cut:
                         reset(caller.driver._transport)
                         break
@@ -380,7 +381,7 @@ class BrokenConnectionTests:
             for _ in range(100):
                 caller = await home.log_in()
                 caller.driver.stop(EndReason.USER_REQUEST)
-                await eventually(lambda c=caller: c.over)
+                await until(lambda c=caller: c.over)
             await home.at_rest(files)
             assert not home.caller_path.open_calls
 
@@ -412,8 +413,8 @@ class DefectTests:
                 home.caller_path.send_frame(
                     next(iter(bad.driver._open_calls)), b"\xff\x03\xc0\x21\x09\x01\x00\x08" + bytes(4)
                 )
-            await eventually(lambda: bad.over)
-            await eventually(lambda: home.held() and set(home.held().values()) == {1})
+            await until(lambda: bad.over)
+            await until(lambda: home.held() and set(home.held().values()) == {1})
             assert good.up
             (line,) = home.log.about("a defect in this program; this control connection is dropped")
             assert line["log_level"] == "error"
@@ -436,9 +437,9 @@ class StopTests:
         async with house(tmp_path) as home:
             callers = [await home.log_in(source=f"127.0.0.{number}") for number in (1, 2, 3)]
             reader, writer = await home.plain()
-            await eventually(lambda: home.held()["connections"] == 4)
+            await until(lambda: home.held()["connections"] == 4)
             await home.server.stop()
-            await eventually(lambda: all(caller.over for caller in callers))
+            await until(lambda: all(caller.over for caller in callers))
             for caller in callers:
                 assert "shutting down" in caller.ended.detail
             await closed(reader)
@@ -478,7 +479,7 @@ class OrderTests:
     async def test_many_come_and_go_at_once(self, tmp_path):
         async with house(tmp_path, limits={"per_source": 100}) as home:
             callers = [await home.call() for _ in range(30)]
-            await eventually(lambda: all(caller.up for caller in callers))
+            await until(lambda: all(caller.up for caller in callers))
             leased = sorted(caller.up.our_address for caller in callers)
             assert all(one != other for one, other in pairwise(leased))
             for number, caller in enumerate(callers):

@@ -20,6 +20,7 @@ from typing import Self
 
 import structlog
 from tests import pcap
+from tests.eventually import until
 from tests.netns.namespace import Namespace
 from tests.netns.programs import PASSWORD, USER, Program
 
@@ -225,13 +226,6 @@ def echo_request() -> bytes:
     """Return an ICMP Echo-Request."""
     body = b"\x08\x00\x00\x00" + os.urandom(4) + bytes(32)
     return body[:2] + pcap.checksum(body).to_bytes(2, "big") + body[4:]
-
-
-async def until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-    """Wait until something holds; raise TimeoutError when it never does."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for may be in another process
-            await asyncio.sleep(0.002)
 
 
 def attack(namespace: Namespace, doing: Callable[[Attacker], Awaitable[None]], *, seconds: float = 60.0) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from tests.eventually import eventually
+from tests.eventually import eventually, until
 from tests.machine import NOT_HERE
-from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session, Vitals, attack, canary, until
+from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session, Vitals, attack, canary
 from tests.netns.namespace import Namespace, join
 from tests.netns.programs import (
     SERVER_DEVICE,
