@@ -1,4 +1,4 @@
-"""What all our state machines share: outputs, deadlines and the shape of a machine.
+"""What all our state machines share: outputs, deadlines and patience with floods.
 
 A machine is pure: octets, time and answers go in, a list of outputs comes back. It owns no socket, no timer
 and no clock; `now` is monotonic seconds.
@@ -7,7 +7,7 @@ and no clock; `now` is monotonic seconds.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 Random = Callable[[int], bytes]
 "Gives that many unpredictable octets; os.urandom outside tests."
@@ -64,14 +64,3 @@ class Allowance:
             return False
         self._credit -= 1
         return True
-
-
-class Machine(Protocol):
-    """What a driver needs of any machine to keep its time."""
-
-    @property
-    def deadline(self) -> Deadline | None:
-        """The next moment this machine must be ticked."""
-
-    def tick(self, now: float) -> list[Output]:
-        """Do what has become due."""

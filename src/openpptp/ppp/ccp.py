@@ -40,6 +40,12 @@ def describe_strengths(key_bits: frozenset[int]) -> str:
     return f"MPPE {words} bit" if words else "no encryption"
 
 
+def not_encrypted(what: str, end: str, policy: EncryptionPolicy) -> PeerViolation:
+    """Return why a link ends whose encryption is required; `end` is the word for this end, "server" or "client"."""
+    detail = f"{what}; this {end} requires {describe_strengths(policy.key_bits)}"
+    return PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail)
+
+
 def _bits(value: bytes) -> int:
     return int.from_bytes(value, "big") if len(value) == 4 else 0
 
@@ -113,9 +119,7 @@ class Mppe(NegotiableOption):
 
     def _give_up(self) -> None:
         if self._policy.required:
-            offered, required = describe_strengths(self._offered), describe_strengths(self._policy.key_bits)
-            detail = f"peer offers {offered}; this {self._end} requires {required}"
-            raise PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail)
+            raise not_encrypted(f"peer offers {describe_strengths(self._offered)}", self._end, self._policy)
         self._wanted = False
 
 

@@ -15,7 +15,7 @@ from openpptp.ppp import authentication, network
 from openpptp.ppp.auth.outputs import AuthenticationFailed, SendPacket
 from openpptp.ppp.authentication import Authentication
 from openpptp.ppp.automaton import LayerDown, LayerFinished, LayerStarted, LayerUp, Send
-from openpptp.ppp.ccp import describe_strengths
+from openpptp.ppp.ccp import not_encrypted
 from openpptp.ppp.fsm import State
 from openpptp.ppp.lcp import Lcp, ProtocolRejected, describe_termination
 from openpptp.ppp.network import Network
@@ -221,10 +221,7 @@ class Link:
                 self._lcp.authentication.insisted()
             methods = " and ".join(method.value for method in proved.methods)
             what = f"{methods} makes no encryption keys" if methods else "without authentication there are no keys"
-            raise PeerViolation(
-                EndReason.ENCRYPTION_UNSUITABLE,
-                f"{what}; this {self._end_name} requires {describe_strengths(policy.key_bits)}",
-            )
+            raise not_encrypted(what, self._end_name, policy)
         self.phase = Phase.NETWORK
         grant = proved.accepted.network if proved.accepted is not None else None
         running = self._network = Network(

@@ -9,7 +9,7 @@ from openpptp.errors import EndReason, PeerViolation
 from openpptp.machine import Deadline, Note, Output, Random, earliest
 from openpptp.ppp.auth.outputs import SendPacket
 from openpptp.ppp.automaton import Automaton, LayerDown, LayerFinished, LayerStarted, LayerUp, Send
-from openpptp.ppp.ccp import Ccp, describe_strengths
+from openpptp.ppp.ccp import Ccp, not_encrypted
 from openpptp.ppp.fsm import State
 from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
@@ -172,10 +172,9 @@ class Network:
         """Go on without a layer where that is possible."""
         if isinstance(layer, Ccp):
             if self._policy.required:
-                if layer.protocol in self._refused:
-                    raise self._not_encrypted("peer offers no encryption")
                 answered = layer.heard_answer or layer.peer_terminate_text is not None
-                raise self._not_encrypted("peer ends encryption" if answered else "peer answers no encryption")
+                does = "offers no" if layer.protocol in self._refused else "ends" if answered else "answers no"
+                raise not_encrypted(f"peer {does} encryption", self._end, self._policy)
             return [Note("the peer does without CCP: data goes in clear"), EncryptionDeclined(), *self._ask_again(now)]
         others = [other for other in self._layers.values() if other is not layer and not isinstance(other, Ccp)]
         if all(other.state in _IDLE for other in others):
@@ -192,12 +191,6 @@ class Network:
         if isinstance(layer, Ipcp):
             raise violation
         return [Note(str(violation)), *self._run(layer, layer.close(now), now)]
-
-    def _not_encrypted(self, what: str) -> PeerViolation:
-        return PeerViolation(
-            EndReason.ENCRYPTION_UNSUITABLE,
-            f"{what}; this {self._end} requires {describe_strengths(self._policy.key_bits)}",
-        )
 
     def _why(self, layer: Automaton) -> str:
         if layer.peer_terminate_text is not None:
