@@ -267,8 +267,9 @@ class Path:
     @property
     def deadline(self) -> Deadline | None:
         """When tick will next have something to do."""
-        early = Deadline(self._early[0][0] + EARLY_TIME, "early packets") if self._early else None
-        return earliest(self._receiving.deadline, early)
+        if not self._early:  # asked after every packet
+            return self._receiving.deadline
+        return earliest(self._receiving.deadline, Deadline(self._early[0][0] + EARLY_TIME, "early packets"))
 
     def tick(self, now: float) -> list[Item]:
         """Hand on what was held long enough, send an acknowledgement that can wait no longer."""
