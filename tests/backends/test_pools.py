@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from openpptp.backends.pools import AddressPool, free_pool
+from openpptp.backends.ranges import parse_range
 from openpptp.errors import SetupError
 
 
@@ -19,12 +20,12 @@ class RangeTests:
     """What a pool is made of."""
 
     def test_several_ranges_make_one_pool(self):
-        assert drain(AddressPool(["10.9.0.8/31", "10.9.0.2", "10.9.0.4-5"])) == [
+        assert drain(AddressPool(map(parse_range, ["10.9.0.8/31", "10.9.0.2", "10.9.0.4-5"]))) == [
             *("10.9.0.2", "10.9.0.4", "10.9.0.5", "10.9.0.8", "10.9.0.9")
         ]
 
     def test_a_network_without_its_network_and_broadcast_address_and_ours(self):
-        pool = AddressPool(["10.9.0.0/24"], our_address=IPv4Address("10.9.0.1"))
+        pool = AddressPool(map(parse_range, ["10.9.0.0/24"]), our_address=IPv4Address("10.9.0.1"))
         assert len(pool) == 253
         for number in (0, 1, 255):
             assert IPv4Address(f"10.9.0.{number}") not in pool
@@ -33,33 +34,33 @@ class RangeTests:
     @pytest.mark.parametrize("specs", [[], ["10.9.0.1"]])
     def test_a_pool_of_nothing(self, specs):
         with pytest.raises(SetupError, match="empty"):
-            AddressPool(specs, our_address=IPv4Address("10.9.0.1"))
+            AddressPool(map(parse_range, specs), our_address=IPv4Address("10.9.0.1"))
 
 
 class LeaseTests:
     """Who gets which address."""
 
     def test_two_leases_are_two_addresses_until_there_is_none(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.3"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.3"]))
         assert drain(pool) == ["10.9.0.1", "10.9.0.2", "10.9.0.3"]
         assert pool.leased == 3
         assert pool.lease("late") is None
 
     def test_a_user_comes_back_to_the_same_address(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.9"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.9"]))
         ann, bob = pool.lease("ann"), pool.lease("bob")
         pool.release(ann)
         pool.release(bob)
         assert (pool.lease("bob"), pool.lease("ann")) == (bob, ann)
 
     def test_an_address_rests_as_long_as_there_are_others(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.3"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.3"]))
         first = pool.lease("ann")
         pool.release(first)
         assert [pool.lease("bob"), pool.lease("carl"), pool.lease("dora")][-1] == first
 
     def test_who_lost_an_address_to_another_gets_a_new_one(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.2"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.2"]))
         home = pool.lease("ann")
         pool.release(home)
         pool.lease("bob")
@@ -69,20 +70,20 @@ class LeaseTests:
         assert pool.lease("carl") == home
 
     def test_memory_of_users_is_bounded_by_the_pool(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.4"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.4"]))
         for number in range(1000):
             pool.release(pool.lease(f"user{number}"))
         assert len(pool._home) <= len(pool)
         assert len(pool._last_user) <= len(pool)
 
     def test_the_wanted_address_comes_first(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.9"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.9"]))
         wanted = IPv4Address("10.9.0.7")
         assert pool.lease("ann", wanted=wanted) == wanted
         assert pool.lease("bob", wanted=wanted) == IPv4Address("10.9.0.1")
 
     def test_a_wanted_address_outside_the_pool_is_leased_once(self):
-        pool = AddressPool(["10.9.0.1"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1"]))
         outside = IPv4Address("172.16.0.5")
         assert pool.lease("ann", wanted=outside, allowed=outside.__eq__) == outside
         assert pool.lease("ann", wanted=outside, allowed=outside.__eq__) is None
@@ -93,18 +94,18 @@ class LeaseTests:
 
     def test_our_own_address_is_never_leased(self):
         ours = IPv4Address("10.9.0.1")
-        pool = AddressPool(["10.9.0.0/30"], our_address=ours)
+        pool = AddressPool(map(parse_range, ["10.9.0.0/30"]), our_address=ours)
         assert pool.lease("ann", wanted=ours) == IPv4Address("10.9.0.2")
 
     def test_only_allowed_addresses_are_leased(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.9"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.9"]))
         allowed = {IPv4Address("10.9.0.4"), IPv4Address("10.9.0.6")}
         got = {pool.lease("ann", allowed=allowed.__contains__) for _ in range(3)}
         assert got == {*allowed, None}
         assert pool.lease("bob", allowed=lambda _: False, wanted=IPv4Address("10.9.0.1")) is None
 
     def test_releasing_twice_or_what_was_never_out_changes_nothing(self):
-        pool = AddressPool(["10.9.0.1-10.9.0.2"])
+        pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.2"]))
         address = pool.lease("ann")
         for _ in range(2):
             pool.release(address)
@@ -118,7 +119,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.pool = AddressPool(["10.9.0.0/29"], our_address=IPv4Address("10.9.0.1"))
+        self.pool = AddressPool(map(parse_range, ["10.9.0.0/29"]), our_address=IPv4Address("10.9.0.1"))
         self.out = {}
 
     @rule(user=st.sampled_from("abc"), wanted=st.none() | st.integers(0, 9))

@@ -155,7 +155,7 @@ class House:
             }
         )
         self.log = Log()
-        self.pool = AddressPool(map(str, settings.network.pool), our_address=settings.network.our_address())
+        self.pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
         users = SecretsUsers(secrets, settings.server.name)
         self.server = Server(settings, users, self.pool, self.log.logger, self._open_data_path)
         self.calls: dict[int, TunnelDriver] = {}

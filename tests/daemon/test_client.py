@@ -97,7 +97,7 @@ class Place:
         loop = asyncio.get_running_loop()
         gre, (tun, self.server_system) = self.wire.port(IPv4Address(HOST)), tun_pair()
         self.server_log = Log()
-        pool = AddressPool(map(str, settings.network.pool), our_address=settings.network.our_address())
+        pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
         users = SecretsUsers(secrets, settings.server.name)
         self.server = Server(
             settings, users, pool, self.server_log.logger, partial(ReferenceDataPath, gre, tun, loop=loop)

@@ -105,7 +105,7 @@ class OracleTests:
         encrypted, inside = 0, []
         for source, packets in session.directions.items():
             path = self.path()
-            path.connect(0, 0.0)
+            path.connect(0)
             keys = session.keys(source)
             path.encryption_up(keys, keys)
             path.interface_up(Inside(1500, (), True, True, True))

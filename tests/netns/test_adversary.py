@@ -559,7 +559,7 @@ class SessionTests:
             for _ in range(100):
                 attacker.data_path._perform(call, call.path.encapsulate(packet))
                 await asyncio.sleep(0.01)
-            assert answers.count <= 10 * (time.monotonic() - began) + 2
+            assert answers.count <= 10 * (time.monotonic() - began) + 5  # the clock runs on between the two looks
             answers.remove()
 
         home.attack(trickle)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from openpptp.backends.ranges import parse_range
+from openpptp.backends.ranges import AddressRange
 from openpptp.errors import SetupError
 
 MAX_ADDRESSES = 65536  # ours: as many calls as Call IDs exist
@@ -13,10 +13,9 @@ MAX_ADDRESSES = 65536  # ours: as many calls as Call IDs exist
 class AddressPool:
     """Leases addresses of the pool, and fixed ones outside it."""
 
-    def __init__(self, specs: Iterable[str], *, our_address: IPv4Address | None = None) -> None:
-        """Fill the pool from what parse_range reads, without our_address; raise SetupError when nothing is left."""
+    def __init__(self, ranges: Iterable[AddressRange], *, our_address: IPv4Address | None = None) -> None:
+        """Fill the pool with the ranges, without our_address; raise SetupError when nothing is left."""
         self._reserved = our_address
-        ranges = map(parse_range, specs)
         self._pool = frozenset(number for first, last in ranges for number in range(int(first), int(last) + 1)) - {
             -1 if our_address is None else int(our_address)
         }

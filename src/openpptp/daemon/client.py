@@ -46,7 +46,6 @@ class Client:
         self._calls: dict[int, TunnelDriver] = {}
         self._over: asyncio.Future[tuple[EndReason, str]] = self._loop.create_future()
         self._configuring: asyncio.Task[None] | None = None
-        self._configured = False
         self._last: tuple[EndReason, str] | None = None
         self._tun: Tun
         self._data_path: ReferenceDataPath
@@ -192,7 +191,6 @@ class Client:
             driver.log.error(str(error))
             driver.stop(EndReason.RESOURCES)
             return
-        self._configured = True
         self._log.info(
             "connected",
             interface=self._tun.name,

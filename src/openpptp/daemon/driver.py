@@ -102,7 +102,7 @@ class TunnelDriver(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the machine, which then ends its sessions."""
-        # A reset is as normal an end as a FIN: pptp-linux closes in the instant it hangs up (Q-13).
+        # A reset is as normal an end as a FIN: pptp-linux closes in the instant it hangs up.
         self._transport = None
         self.run(self.tunnel.stream_closed)
 

@@ -73,11 +73,10 @@ class ReferenceDataPath:
         self._table.open(call_id, address_number(peer), address_number(local), Path())
 
     def connect_call(self, call_id: int, peer_call_id: int) -> None:
-        """Learn the peer's Call ID; GRE that came too early follows from the loop."""
+        """Learn the peer's Call ID; from here on the call may send."""
         call = self._table.call(call_id)
-        items = call.path.connect(peer_call_id, self._loop.time())
-        if items:
-            self._loop.call_soon(self._guarded, self._perform, call, items)
+        call.path.connect(peer_call_id)
+        self._arm(call)  # GRE may have come already, and is acknowledged now
 
     def send_frame(self, call_id: int, frame: bytes) -> None:
         """Send one control-protocol PPP frame in clear."""

@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.backends.pools import AddressPool
+from openpptp.backends.ranges import AddressRange
 from openpptp.backends.users import SecretsUsers
 from openpptp.daemon import log as logs
 from openpptp.daemon import words
@@ -23,7 +24,6 @@ from openpptp.daemon.config import Settings
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
-from openpptp.daemon.values import AddressRange
 from openpptp.errors import SetupError
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
@@ -31,32 +31,29 @@ from openpptp.net.gre import RawGrePort
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
 from openpptp.net.tun import Tun
+from openpptp.wire.ppp import MPPE_OVERHEAD
 
 ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
-MPPE_OCTETS = 4  # RFC 3078 section 3: two octets of header and the inner protocol number
 QUEUE_PACKETS = 2000  # ours: TUN's own 500 overflow in bursts of many sessions
 
 
-def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP; return the command's exit code.
-
-    ready is called once everything is in place. Raises SetupError when something is not.
-    """
+def serve(settings: Settings) -> int:
+    """Serve until SIGINT, SIGTERM or SIGHUP; return the command's exit code. Raises SetupError in words."""
     logs.set_up(settings.log.level, settings.log.format)
-    asyncio.run(_serve(settings, structlog.get_logger(), ready))
+    asyncio.run(_serve(settings, structlog.get_logger()))
     return 0
 
 
-async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[[], None] | None) -> None:
+async def _serve(settings: Settings, log: FilteringBoundLogger) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.report_defect)
     end_on_signals(stop)
     async with AsyncExitStack() as undo:
         users = SecretsUsers(settings.users.file, settings.server.name, log.warning)
-        pool = AddressPool(map(str, settings.network.pool), our_address=settings.network.our_address())
+        pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
         listener = listen(settings.server.listen, settings.server.port)
         undo.callback(listener.close)
         gre = RawGrePort(None if settings.server.listen.is_unspecified else settings.server.listen)
@@ -81,8 +78,6 @@ async def _serve(settings: Settings, log: FilteringBoundLogger, ready: Callable[
         )
         for warning in (words.INSECURE, *settings.warnings()):
             log.warning(warning)
-        if ready is not None:
-            ready()
         await stop.wait()
         log.info("stopping", sessions=len(server.sessions))
     log.info("stopped; device, routes, forwarding and firewall are as they were before")
@@ -129,7 +124,7 @@ async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: Asy
         links.device_up,
         tun.name,
         address=IPv4Interface(settings.network.our_address()),
-        mtu=settings.ppp.mru - (MPPE_OCTETS if settings.encryption().enabled else 0),
+        mtu=settings.ppp.mru - (MPPE_OVERHEAD if settings.encryption().enabled else 0),
         queue_packets=QUEUE_PACKETS,
         ipv6=settings.ppp.ipv6,
     )

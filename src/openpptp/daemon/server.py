@@ -7,7 +7,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -43,7 +42,6 @@ class SessionRecord:
     user: str
     address: IPv4Address
     driver: TunnelDriver
-    accepted_at: float
     up_at: float | None = None
 
 
@@ -209,7 +207,7 @@ class Server:
         if address is None:
             driver.log.warning("no free address for this user", user=verdict.user)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver, now)
+        self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver)
         if address not in self._pool:
             self._route_address(address, True)
         self._leave_door(driver)
@@ -307,7 +305,7 @@ class _Door(asyncio.Protocol):
     """Stands at the listener until the connection's own driver takes over; a refused one costs nothing more."""
 
     def __init__(self, server: Server) -> None:
-        self._enter = partial(server.enter)
+        self._enter = server.enter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

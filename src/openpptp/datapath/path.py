@@ -12,13 +12,11 @@ from openpptp.datapath.mppe import Decryptor, Encryptor, Signal, decryptor
 from openpptp.datapath.seam import Counters, Inside
 from openpptp.datapath.window import WINDOW, Place, ReceiveWindow, SendWindow
 from openpptp.errors import BadMessage
-from openpptp.machine import Deadline, earliest
+from openpptp.machine import Deadline
 from openpptp.wire import gre
 from openpptp.wire.ppp import FIRST_CONTROL_PROTOCOL, Protocol, decode_frame, encode_frame
 
 RECEIVE_LIMIT = 1600  # ours: octets of a PPP frame; Windows sends its MRU and 4 more, some peers 1,500 whatever we say
-EARLY_PACKETS = 8  # ours: kept until the call is connected; GRE overtakes the Outgoing-Call-Reply
-EARLY_TIME = 1.0
 LINK_LOCAL = bytes.fromhex("fe80000000000000")  # RFC 4291 section 2.5.6: before the interface identifier
 
 _EXTENSIONS = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options (RFC 8200 section 4)
@@ -57,21 +55,12 @@ class Path:
         self._decryptor: Decryptor | None = None
         self._sending = SendWindow(first_sequence)
         self._receiving: ReceiveWindow[_Packet] = ReceiveWindow(self.counters, receive_window)
-        self._early: list[tuple[float, int | None, int | None, bytes]] = []
 
     # --- what the driver tells
 
-    def connect(self, peer_call_id: int, now: float) -> list[Item]:
-        """Learn the peer's Call ID, which may be 0; return what came before it was known."""
+    def connect(self, peer_call_id: int) -> None:
+        """Learn the peer's Call ID, which may be 0; until then frames come in, but nothing goes out."""
         self._peer_call_id = peer_call_id
-        early, self._early = self._early, []
-        items: list[Item] = []
-        for when, sequence, acknowledgement, payload in early:
-            if now - when <= EARLY_TIME:
-                items += self.decapsulate(sequence, acknowledgement, payload, now)
-            else:
-                self.counters.dropped_not_open += 1
-        return items
 
     def interface_up(self, inside: Inside) -> None:
         """Let data flow."""
@@ -155,8 +144,6 @@ class Path:
 
     def decapsulate(self, sequence: int | None, acknowledgement: int | None, payload: bytes, now: float) -> list[Item]:
         """Take what gre.decode gave for one packet of this call; return what follows from it, in order."""
-        if self._peer_call_id is None:
-            return self._keep_early(sequence, acknowledgement, payload, now)
         if acknowledgement is not None:
             self._sending.acknowledged(acknowledgement)  # a wrong one does not make the data wrong
         if sequence is None:
@@ -175,13 +162,6 @@ class Path:
                 self._deliver(ready, items, now)
             self._acknowledge(items, now)
         return items
-
-    def _keep_early(self, sequence: int | None, acknowledgement: int | None, payload: bytes, now: float) -> list[Item]:
-        if len(self._early) < EARLY_PACKETS and len(payload) <= RECEIVE_LIMIT:
-            self._early.append((now, sequence, acknowledgement, payload))
-        else:
-            self.counters.dropped_not_open += 1
-        return []
 
     def _open(self, sequence: int, frame: bytes, items: list[Item], now: float, *, far: bool) -> _Packet | None:
         """Read the PPP header, and decrypt if the packet can be decrypted out of order; None when it is not real."""
@@ -267,16 +247,11 @@ class Path:
     @property
     def deadline(self) -> Deadline | None:
         """When tick will next have something to do."""
-        if not self._early:  # asked after every packet
-            return self._receiving.deadline
-        return earliest(self._receiving.deadline, Deadline(self._early[0][0] + EARLY_TIME, "early packets"))
+        return None if self._peer_call_id is None else self._receiving.deadline
 
     def tick(self, now: float) -> list[Item]:
         """Hand on what was held long enough, send an acknowledgement that can wait no longer."""
         items: list[Item] = []
-        while self._early and now >= self._early[0][0] + EARLY_TIME:
-            del self._early[0]
-            self.counters.dropped_not_open += 1
         for ready in self._receiving.expire(now):
             self._deliver(ready, items, now)
         self._acknowledge(items, now)

@@ -15,7 +15,7 @@ from openpptp.tunnel.layers import Layers
 from openpptp.tunnel.settings import TunnelSettings
 from openpptp.wire.control import ControlMessage
 
-EARLY_FRAMES = 8  # ours: frames kept that overtook the message which connects the call (finding 18, B-056)
+EARLY_FRAMES = 8  # ours: frames kept that overtook the message which connects the call, as under load most log-ins' do
 EARLY_SECONDS = 1.0
 FAREWELL = 0.5  # ours: seconds for Terminate-Ack when we hang up; pppd dies with its call before it has read why
 
@@ -129,7 +129,7 @@ class Session:
         return self._take_link(self._link.request_encryption_reset(now), now)
 
     def disconnect(self, reason: EndReason, detail: str, now: float) -> list[Output]:
-        """End from our side, in good order: the link first, and the call when the peer has acknowledged that (Q-14)."""
+        """End from our side, in good order: the link first, and the call when the peer has acknowledged that."""
         if self._ended or self._leaving is not None:
             return []
         if self.call.state is not State.ESTABLISHED or self._link_over or self._gre_by is not None:
@@ -174,7 +174,7 @@ class Session:
                     result += self._connected(peer_call_id, now)
                 case CallCleared(reason, detail):
                     if self._gre_by is not None and now > self._gre_by.when - self._settings.gre_timeout / 2:
-                        # The peer waited for our GRE as we for its own, and lost patience a moment earlier (Q-38).
+                        # The peer waited for our GRE as we for its own, and lost patience a moment earlier.
                         reason, detail = EndReason.GRE_BLOCKED, f"{EndReason.GRE_BLOCKED.value.sentence}; {detail}"
                     result += self._end(reason, detail, now)
                 case _:
@@ -242,7 +242,7 @@ class Session:
     # The end
 
     def _end(self, reason: EndReason, detail: str, now: float) -> list[Output]:
-        """End the session in the one order there is; what is over already is left out (Q-50: no lingering)."""
+        """End the session in the one order there is; what is over already is left out."""
         if self._ended:
             return []
         self._ended = True
