@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 import structlog
 
 from openpptp.credentials import AuthMethod
+from openpptp.daemon.calls import Calls
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.datapath.seam import Counters
@@ -35,14 +36,14 @@ class LoadClients:
         self._settings = TunnelSettings(link=self._link, accepts=frozenset())
         self._loop = asyncio.get_running_loop()
         self._gre = RawGrePort()
-        self._calls: dict[int, TunnelDriver] = {}
+        self._calls = Calls()
         self._call_ids = CallIds(os.urandom)
         self._up: dict[TunnelDriver, asyncio.Future[bool]] = {}
         self._data_path = ReferenceDataPath(
             self._gre,
             None,
-            frame_received=lambda call_id, frame: self._calls[call_id].frame_received(call_id, frame),
-            encryption_lost=lambda call_id, gave_up: self._calls[call_id].encryption_lost(call_id, gave_up),
+            frame_received=self._calls.frame_received,
+            encryption_lost=self._calls.encryption_lost,
             loop=self._loop,
         )
         self._log = structlog.get_logger()

@@ -181,7 +181,7 @@ class House:
             "call ids": len(self.server._call_ids),
             "addresses": self.pool.leased,
             "connections": len(self.server._drivers),
-            "at the door": len(self.server._waiting),
+            "at the door": len(self.server._waiting_room),
             "admitted": self.server._admission._total,
         }
         return {what: count for what, count in held.items() if count}

@@ -41,7 +41,7 @@ class DeadlineTests:
             chatting[1].write(START)
             caller = await home.log_in()
             await until(lambda: home.held().get("connections") == 7)
-            assert len(home.server._login_by) == 6
+            assert len(home.server._waiting_room._login_by) == 6
             (call_id,) = home.server.sessions
             home.server.calls[call_id].disconnect(call_id, EndReason.ADMIN_DISCONNECT)
             await until(lambda: caller.ended)
@@ -58,7 +58,7 @@ class DeadlineTests:
     async def test_a_session_that_is_up_stays(self, tmp_path):
         async with house(tmp_path, limits=self.LIMITS) as home:
             caller = await home.log_in()
-            assert not home.server._login_by
+            assert not home.server._waiting_room._login_by
             assert caller.up
 
 

@@ -11,13 +11,14 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.daemon import words
+from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.log import report_defect
 from openpptp.daemon.log import set_up as set_up_log
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.signals import end_on_signals
-from openpptp.datapath.seam import Counters, Inside
+from openpptp.datapath.seam import Counters
 from openpptp.errors import EndReason, Misuse, SetupError
 from openpptp.net.gre import RawGrePort
 from openpptp.net.journal import Journal
@@ -43,7 +44,7 @@ class Client:
         self._log = log
         self._links = links
         self._loop = asyncio.get_running_loop()
-        self._calls: dict[int, TunnelDriver] = {}
+        self._calls = Calls()
         self._over: asyncio.Future[tuple[EndReason, str]] = self._loop.create_future()
         self._configuring: asyncio.Task[None] | None = None
         self._last: tuple[EndReason, str] | None = None
@@ -65,8 +66,8 @@ class Client:
             self._data_path = ReferenceDataPath(
                 gre,
                 self._tun,
-                frame_received=self._frame_received,
-                encryption_lost=self._encryption_lost,
+                frame_received=self._calls.frame_received,
+                encryption_lost=self._calls.encryption_lost,
                 loop=self._loop,
             )
             undo.callback(self._data_path.close)
@@ -140,18 +141,6 @@ class Client:
         for problem in self._links.undo():
             self._log.warning(problem)
 
-    # The data path's callbacks
-
-    def _frame_received(self, call_id: int, frame: bytes) -> None:
-        driver = self._calls.get(call_id)
-        if driver is not None:
-            driver.frame_received(call_id, frame)
-
-    def _encryption_lost(self, call_id: int, gave_up: bool) -> None:
-        driver = self._calls.get(call_id)
-        if driver is not None:
-            driver.encryption_lost(call_id, gave_up)
-
     # What the driver asks (driver.Owner)
 
     def connected(self, driver: TunnelDriver, output: tell.Connected) -> None:
@@ -164,17 +153,7 @@ class Client:
 
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
         """Let data flow and, beside it, give the interface its address and routes."""
-        self._data_path.interface_up(
-            output.call_id,
-            Inside(
-                mtu=output.mtu,
-                allowed_ipv4=(),
-                encryption_required=output.encryption_required,
-                compress_address_control=output.compress_address_control,
-                compress_protocol=output.compress_protocol,
-                peer_identifier=output.peer_identifier,
-            ),
-        )
+        self._data_path.interface_up(output.call_id, inside(output))
         if self._configuring is None:
             self._configuring = self._loop.create_task(self._configure(driver, output))
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, cast
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.credentials import Answer
+from openpptp.daemon.calls import Calls
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import BadMessage, EndReason
 from openpptp.machine import Level, Note, Output
@@ -56,7 +57,7 @@ class TunnelDriver(asyncio.Protocol):
         self,
         make_tunnel: Callable[[IPv4Address, IPv4Address], Tunnel],
         data_path: DataPath,
-        calls: dict[int, "TunnelDriver"],
+        calls: Calls,
         owner: Owner,
         log: FilteringBoundLogger,
     ) -> None:

@@ -17,9 +17,11 @@ from openpptp.backends.users import SecretsUsers
 from openpptp.credentials import Accepted, Answer, NetworkGrant, Refused
 from openpptp.daemon import words
 from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimits, LoginGuard
+from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
-from openpptp.datapath.seam import Counters, DataPath, Inside
+from openpptp.daemon.waiting_room import WaitingRoom
+from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import EndReason
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call_ids import CallIds
@@ -63,25 +65,25 @@ class Server:
         self._users = users
         self._pool = pool
         self._log = log
-        self._data_path = open_data_path(frame_received=self._frame_received, encryption_lost=self._encryption_lost)
+        self.calls = Calls()
+        self._data_path = open_data_path(
+            frame_received=self.calls.frame_received, encryption_lost=self.calls.encryption_lost
+        )
         self._maximum_sessions = settings.limits.sessions
         self._tunnel_settings = settings.tunnel()
         self._our_address = settings.network.our_address()
         self._dns, self._wins = settings.network.dns, settings.network.wins
         self._admission = Admission(AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source))
-        self._login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
+        login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
+        self._waiting_room = WaitingRoom(self._admission, login_timeout)
         self._guard = LoginGuard()
         self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
         self._reading: asyncio.Task[None] | None = None
         self._call_ids = CallIds(os.urandom)
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[TunnelDriver, None] = {}
-        "Who has not logged in yet, longest first."
-        self._login_by: dict[TunnelDriver, asyncio.TimerHandle] = {}
         self._drivers: set[TunnelDriver] = set()
         self._empty = asyncio.Event()
         self._stopping = False
-        self.calls: dict[int, TunnelDriver] = {}
         self.sessions: dict[int, SessionRecord] = {}
 
     # The door
@@ -109,54 +111,14 @@ class Server:
             return None
         driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
         self._drivers.add(driver)
-        self._waiting[driver] = None
         driver.connection_made(transport)
-        self._expect_login(driver)
-        if self._admission.crowded:
-            self._make_room()
+        self._waiting_room.enter(driver)
         return driver
-
-    def _make_room(self) -> None:
-        """Drop who waits longest of the source with most connections waiting (B-020)."""
-        driver = max(self._waiting, key=lambda waiting: self._admission.waiting_of(waiting.peer))
-        why = "too many connections wait to log in; this one gave way to a newer one"
-        driver.log.warning("connection refused", why=why, seldom=1)
-        self._leave_door(driver)
-        driver.abort()
-
-    def _expect_login(self, driver: TunnelDriver) -> None:
-        """Give a connection without a session the time a log-in may take, whatever is said on it meanwhile."""
-        if not driver.ended and driver not in self._login_by:
-            self._login_by[driver] = self._loop.call_later(self._login_timeout, self._login_missed, driver)
-
-    def _login_missed(self, driver: TunnelDriver) -> None:
-        del self._login_by[driver]
-        driver.stop(EndReason.SETUP_TIMEOUT)
 
     def _make_tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
         return Tunnel(
             self._tunnel_settings, self._call_ids, os.urandom, side=Side.RESPONDER, local=int(local), peer=int(peer)
         )
-
-    def _leave_door(self, driver: TunnelDriver) -> None:
-        """Count a driver out of those that have not logged in."""
-        if (timer := self._login_by.pop(driver, None)) is not None:
-            timer.cancel()
-        if driver in self._waiting:
-            del self._waiting[driver]
-            self._admission.leave(driver.peer)
-
-    # The data path's callbacks
-
-    def _frame_received(self, call_id: int, frame: bytes) -> None:
-        driver = self.calls.get(call_id)
-        if driver is not None:
-            driver.frame_received(call_id, frame)
-
-    def _encryption_lost(self, call_id: int, gave_up: bool) -> None:
-        driver = self.calls.get(call_id)
-        if driver is not None:
-            driver.encryption_lost(call_id, gave_up)
 
     # What drivers ask (driver.Owner)
 
@@ -210,7 +172,7 @@ class Server:
         self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver)
         if address not in self._pool:
             self._route_address(address, True)
-        self._leave_door(driver)
+        self._waiting_room.leave(driver)
         grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
         return Accepted(verdict.user, grant, verdict.authenticator_response, verdict.keys)
 
@@ -226,17 +188,7 @@ class Server:
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
         """Let data flow, from the leased address only."""
         record = self.sessions[output.call_id]
-        self._data_path.interface_up(
-            output.call_id,
-            Inside(
-                mtu=output.mtu,
-                allowed_ipv4=(record.address,),
-                encryption_required=output.encryption_required,
-                compress_address_control=output.compress_address_control,
-                compress_protocol=output.compress_protocol,
-                peer_identifier=output.peer_identifier,
-            ),
-        )
+        self._data_path.interface_up(output.call_id, inside(output, record.address))
         record.up_at = self._loop.time()
         driver.log.info(
             "session up",
@@ -269,11 +221,11 @@ class Server:
             **{name: drops for name, drops in asdict(counters).items() if drops and name.startswith("dropped_")},
         )
         if not driver.has_calls:
-            self._expect_login(driver)
+            self._waiting_room.expect_login(driver)
 
     def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
         """Forget the connection."""
-        self._leave_door(driver)
+        self._waiting_room.leave(driver)
         self._drivers.discard(driver)
         log = driver.log.warning if output.reason is EndReason.PROTOCOL_ERROR else driver.log.debug
         log("control connection ended", reason=output.reason.value.label, detail=output.detail, seldom=1)
