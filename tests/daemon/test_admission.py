@@ -1,6 +1,15 @@
 from ipaddress import IPv4Address
 
-from openpptp.daemon.admission import SOURCES_REMEMBERED, Admission, AdmissionLimits, LoginGuard
+from openpptp.daemon.admission import (
+    DEBTORS_REMEMBERED,
+    FAILURES_ALLOWED,
+    FORGIVEN_AFTER,
+    USER_FAILURES_ALLOWED,
+    USER_FORGIVEN_AFTER,
+    Admission,
+    AdmissionLimits,
+    LoginGuard,
+)
 
 HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
 
@@ -41,32 +50,50 @@ class AdmissionTests:
 class LoginGuardTests:
     """B-086: brute force."""
 
-    def test_b086_of_2000_attempts_in_five_minutes_at_most_40_are_evaluated(self):
-        guard = LoginGuard()
-        evaluated = 0
+    def test_b086_of_2000_guesses_of_one_password_in_five_minutes_at_most_20_are_looked_at(self):
+        guard, looked_at = LoginGuard(), 0
         for attempt in range(2000):
             now = attempt * 0.15
-            if guard.may_try(HERE, now):
-                evaluated += 1
-                guard.failed(HERE, now)
-        assert 20 <= evaluated <= 40
+            if guard.may_try(HERE, b"anna", now):
+                looked_at += 1
+                guard.failed(HERE, b"anna", now)
+        assert USER_FAILURES_ALLOWED <= looked_at <= USER_FAILURES_ALLOWED + 300 / USER_FORGIVEN_AFTER
+        assert guard.may_connect(HERE, 300.0)
+
+    def test_b086_of_2000_users_tried_in_five_minutes_at_most_40_are_looked_at(self):
+        guard, looked_at = LoginGuard(), 0
+        for attempt in range(2000):
+            now, user = attempt * 0.15, b"%d" % attempt
+            if guard.may_try(HERE, user, now):
+                looked_at += 1
+                guard.failed(HERE, user, now)
+        assert FAILURES_ALLOWED <= looked_at <= FAILURES_ALLOWED + 300 / FORGIVEN_AFTER
 
     def test_b086_another_source_is_untouched(self):
         guard = LoginGuard()
         for _ in range(100):
-            guard.failed(HERE, 0.0)
-        assert not guard.may_try(HERE, 0.0)
-        assert guard.may_try(THERE, 0.0)
+            guard.failed(HERE, b"anna", 0.0)
+        assert not guard.may_try(HERE, b"anna", 0.0)
+        assert not guard.may_connect(HERE, 0.0)
+        assert guard.may_try(THERE, b"anna", 0.0)
+
+    def test_one_device_with_an_old_password_does_not_shut_out_its_neighbours(self):
+        guard = LoginGuard()
+        for attempt in range(10_000):
+            now = attempt * 5.0
+            if guard.may_try(HERE, b"till 7", now):
+                guard.failed(HERE, b"till 7", now)
+            assert guard.may_try(HERE, b"till 8", now)
 
     def test_a_source_is_forgiven_with_time(self):
         guard = LoginGuard()
-        for _ in range(20):
-            guard.failed(HERE, 0.0)
-        assert not guard.may_try(HERE, 10.0)
-        assert guard.may_try(HERE, 16.0)
+        for number in range(FAILURES_ALLOWED):
+            guard.failed(HERE, b"%d" % number, 0.0)
+        assert not guard.may_connect(HERE, FORGIVEN_AFTER - 5)
+        assert guard.may_connect(HERE, FORGIVEN_AFTER + 1)
 
     def test_memory_is_bounded(self):
         guard = LoginGuard()
-        for number in range(SOURCES_REMEMBERED + 500):
-            guard.failed(IPv4Address(number), 0.0)
-        assert len(guard._debt) == SOURCES_REMEMBERED
+        for number in range(DEBTORS_REMEMBERED + 500):
+            guard.failed(IPv4Address(number), b"anna", 0.0)
+        assert len(guard._sources) == len(guard._users) == DEBTORS_REMEMBERED

@@ -8,7 +8,7 @@ import pytest
 from tests.daemon.loopback import PASSWORD, USER, house, open_files, reset
 from tests.eventually import until
 
-from openpptp.daemon.admission import FAILURES_ALLOWED
+from openpptp.daemon.admission import FAILURES_ALLOWED, USER_FAILURES_ALLOWED
 from openpptp.errors import EndReason
 from openpptp.wire.control import (
     ControlStream,
@@ -208,8 +208,8 @@ class RefusalTests:
     async def test_who_guesses_passwords_has_to_wait_and_others_do_not(self, tmp_path):
         """B-086, P-16: of many wrong passwords from one source only some are looked at."""
         async with house(tmp_path, auth={"refusal_delay": 0}) as home:
-            for _ in range(FAILURES_ALLOWED):
-                caller = await home.call(password="wrong")
+            for number in range(FAILURES_ALLOWED):
+                caller = await home.call(user=f"user {number}", password="wrong")
                 await until(lambda c=caller: c.over)
             await until(lambda: len(home.log.about("session ended")) == FAILURES_ALLOWED)
             late = await home.call()
@@ -217,6 +217,16 @@ class RefusalTests:
             assert late.up is None
             assert home.log.about("connection refused")[-1]["why"] == "too many failed log-ins from this address"
             assert await home.log_in(source="127.0.0.2")
+
+    async def test_a_user_with_an_old_password_has_to_wait_and_its_neighbours_do_not(self, tmp_path):
+        """B-086: a site shares one address."""
+        async with house(tmp_path, auth={"refusal_delay": 0}) as home:
+            for _ in range(USER_FAILURES_ALLOWED + 1):
+                caller = await home.call(user="till 7", password="old")
+                await until(lambda c=caller: c.over)
+            await until(lambda: len(home.log.about("log-in refused")) == USER_FAILURES_ALLOWED + 1)
+            assert "not looked at" in home.log.about("log-in refused")[-1]["why"]
+            assert await home.log_in()
 
     async def test_who_is_at_the_door_already_gets_no_more_guesses(self, tmp_path):
         async with house(tmp_path, auth={"refusal_delay": 0}, limits={"per_source": 100}) as home:

@@ -8,10 +8,15 @@ of half-open connections, that never log in, does not shut out a client that doe
 from collections import Counter
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import Generic, TypeVar
 
 FAILURES_ALLOWED = 20  # ours: log-ins that may fail per source before it has to wait
-FAILURE_FORGIVEN_AFTER = 15.0  # ours: seconds until one of them is forgiven, so 20 in 5 minutes
-SOURCES_REMEMBERED = 10_000  # ours: bounds the memory an attacker with many addresses can take
+FORGIVEN_AFTER = 15.0  # ours: seconds until one of them is forgiven, so 20 in 5 minutes
+USER_FAILURES_ALLOWED = 10  # ours: the same for one user name from one source
+USER_FORGIVEN_AFTER = 30.0  # ours: slower than the source's, so that one name alone cannot bring the source down
+DEBTORS_REMEMBERED = 10_000  # ours: bounds the memory an attacker with many addresses or names can take
+
+Debtor = TypeVar("Debtor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +63,52 @@ class Admission:
 
 
 class LoginGuard:
-    """Slows down whoever guesses passwords; another source, or the same user from one, is not touched."""
+    """Slows down whoever guesses passwords; another source, or the same user from one, is not touched.
+
+    A user at a source is given up sooner than the source: one device with an old password, behind the address that a
+    whole site shares, must not shut out the site.
+    """
 
     def __init__(self) -> None:
         """Start with nobody under suspicion."""
-        self._debt: dict[IPv4Address, tuple[float, float]] = {}
+        self._sources: _Debts[IPv4Address] = _Debts(FAILURES_ALLOWED, FORGIVEN_AFTER)
+        self._users: _Debts[tuple[IPv4Address, bytes]] = _Debts(USER_FAILURES_ALLOWED, USER_FORGIVEN_AFTER)
 
-    def failed(self, source: IPv4Address, now: float) -> None:
-        """Count a refused log-in."""
-        debt = self._owed(source, now) + 1
-        self._debt.pop(source, None)  # re-inserted last: the dict is in the order of last failures
-        self._debt[source] = (debt, now)
-        if len(self._debt) > SOURCES_REMEMBERED:
-            del self._debt[next(iter(self._debt))]
+    def failed(self, source: IPv4Address, user: bytes, now: float) -> None:
+        """Count a refused log-in whose password was looked at."""
+        self._sources.add(source, now)
+        self._users.add((source, user), now)
 
-    def may_try(self, source: IPv4Address, now: float) -> bool:
-        """Tell whether a password from source is looked at."""
-        return self._owed(source, now) <= FAILURES_ALLOWED - 1
+    def may_connect(self, source: IPv4Address, now: float) -> bool:
+        """Tell whether any password from source is looked at."""
+        return self._sources.bearable(source, now)
 
-    def _owed(self, source: IPv4Address, now: float) -> float:
-        debt, since = self._debt.get(source, (0.0, now))
-        return max(0.0, debt - (now - since) / FAILURE_FORGIVEN_AFTER)
+    def may_try(self, source: IPv4Address, user: bytes, now: float) -> bool:
+        """Tell whether a password of that user from source is looked at."""
+        return self.may_connect(source, now) and self._users.bearable((source, user), now)
+
+
+class _Debts(Generic[Debtor]):
+    """Failures that are forgiven one by one with time."""
+
+    def __init__(self, allowed: int, forgiven_after: float) -> None:
+        self._allowed = allowed
+        self._forgiven_after = forgiven_after
+        self._debts: dict[Debtor, tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._debts)
+
+    def add(self, debtor: Debtor, now: float) -> None:
+        debt = self.owed(debtor, now) + 1
+        self._debts.pop(debtor, None)  # re-inserted last: the dict is in the order of last failures
+        self._debts[debtor] = (debt, now)
+        if len(self._debts) > DEBTORS_REMEMBERED:
+            del self._debts[next(iter(self._debts))]
+
+    def bearable(self, debtor: Debtor, now: float) -> bool:
+        return self.owed(debtor, now) <= self._allowed - 1
+
+    def owed(self, debtor: Debtor, now: float) -> float:
+        debt, since = self._debts.get(debtor, (0.0, now))
+        return max(0.0, debt - (now - since) / self._forgiven_after)

@@ -101,7 +101,7 @@ class Server:
         peer = IPv4Address(source[0])
         now = self._loop.time()
         refusal = "this server is stopping" if self._stopping else None
-        if refusal is None and not self._guard.may_try(peer, now):
+        if refusal is None and not self._guard.may_connect(peer, now):
             refusal = "too many failed log-ins from this address"
         if refusal is None:
             refusal = self._admission.enter(peer)
@@ -155,11 +155,15 @@ class Server:
 
     def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
         now = self._loop.time()
-        if not self._guard.may_try(driver.peer, now):
-            return Refused("too many failed log-ins from this address; the password was not looked at")
+        user = output.presented.user
+        if not self._guard.may_try(driver.peer, user, now):
+            name = user.decode("utf-8", "backslashreplace")
+            return Refused(
+                f"too many failed log-ins of user {name!r} from this address; the password was not looked at"
+            )
         verdict = self._users.judge(output.presented)
         if isinstance(verdict, Refused):
-            self._guard.failed(driver.peer, now)
+            self._guard.failed(driver.peer, user, now)
             return verdict
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
