@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from tests.daemon.loopback import PASSWORD, USER, house, open_files, reset
 from tests.eventually import until
+from tests.notation import frame
 
 from openpptp.daemon.admission import FAILURES_ALLOWED, USER_FAILURES_ALLOWED
 from openpptp.errors import EndReason
@@ -177,6 +178,15 @@ class RefusalTests:
             first.driver.stop(EndReason.USER_REQUEST)
             await home.at_rest()
             assert await home.log_in(user="bob", password="pass")
+
+    async def test_the_last_session_there_is_room_for_may_prove_itself_anew(self, tmp_path):
+        async with house(tmp_path, limits={"sessions": 1}) as home:
+            caller = await home.log_in()
+            ((call_id, record),) = home.server.sessions.items()
+            record.driver.frame_received(call_id, frame("[LCP ConfReq id=0x77 <mru 1400> <magic 0x12345678>]"))
+            await until(lambda: len(home.log.about("session up")) == 2)
+            assert not home.log.about("no room for another session")
+            assert caller.ended is None
 
     async def test_one_source_may_not_fill_the_door(self, tmp_path):
         async with house(tmp_path, limits={"per_source": 2}) as home:

@@ -165,10 +165,10 @@ class Server:
         if isinstance(verdict, Refused):
             self._guard.failed(driver.peer, user, now)
             return verdict
+        self._forget(output.call_id)  # who proves itself anew on the same call gives its own place back first
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        self._forget(output.call_id)
         address = self._pool.lease(verdict.user, allowed=verdict.allowed_address, wanted=verdict.fixed_address)
         if address is None:
             driver.log.warning("no free address for this user", user=verdict.user)
