@@ -1,0 +1,24 @@
+/* Inner IP headers and the Internet checksum. */
+#ifndef OPENPPTP_IP_H
+#define OPENPPTP_IP_H
+
+#include "base.h"
+
+enum { IP_TCP = 6, IP_UDP = 17, IP_ICMP = 1, IP_ICMPV6 = 58 };
+
+/* A packet's own length, 0 when its header is not consistent; the rest is padding (datapath/path.py). */
+size_t ipv4_length(const uint8_t *packet, size_t length);
+size_t ipv6_length(const uint8_t *packet, size_t length);
+
+/* Can decrypted octets be a PPP datagram that was meant for us (datapath/plausible.py)? */
+bool plausible(const uint8_t *datagram, size_t length);
+
+/* Add octets to a running sum (RFC 1071); all pieces but the last of even length. Fold makes the 16-bit sum, not yet
+ * complemented. The sums are of 16-bit words in network order. */
+uint64_t checksum_add(uint64_t sum, const uint8_t *octets, size_t length);
+uint16_t checksum_fold(uint64_t sum);
+
+/* Sum of the pseudo header of TCP or UDP over the packet's IPv4 or IPv6 header. */
+uint64_t checksum_pseudo(const uint8_t *packet, uint8_t protocol, uint32_t transport_length);
+
+#endif
