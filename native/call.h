@@ -47,7 +47,7 @@ struct call {
     struct engine_prefix *allowed; /* sources the peer may use and destinations that lead here; none: any */
     uint32_t allowed_count;
     struct acknowledgement owed;
-    struct ethernet_route route;
+    const struct ethernet_route *route; /* shared by all calls with this peer; never NULL */
     struct sender out;
     struct receiver in;
 };

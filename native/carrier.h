@@ -26,11 +26,12 @@ int carrier_attach_raw(struct carrier *carrier, uint32_t shard, int descriptor);
 int carrier_open_ring(struct carrier *carrier, uint32_t interface_index);
 int carrier_close_ring(struct carrier *carrier, uint32_t interface_index);
 
-/* What the shard's thread must poll; returns how many were written. generation changes when the set does. */
+/* What the shard's thread must poll; returns how many were written. The set changes with the rings. */
 int carrier_descriptors(struct carrier *carrier, uint32_t shard, struct pollfd *descriptors);
 
 /* Take what has arrived, at most room packets, never waiting: octets, length, source, destination of each are set.
- * They stay valid until carrier_release. */
+ * destination is 0 for the raw road, where the IP stack saw to it that it is ours; inward.c compares the ring's. The
+ * octets stay valid until carrier_release. */
 size_t carrier_receive(struct carrier *carrier, uint32_t shard, struct incoming *packets, size_t room);
 void carrier_release(struct carrier *carrier, uint32_t shard);
 
