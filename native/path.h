@@ -45,7 +45,7 @@ struct sink {
     void (*lost)(struct sink *sink, struct call *call, bool gave_up);
 };
 
-enum outward { OUTWARD_READY, OUTWARD_DROPPED, OUTWARD_TOO_BIG };
+enum admission { OUTWARD_READY, OUTWARD_DROPPED, OUTWARD_TOO_BIG };
 
 int path_begin(struct call *call, uint32_t receive_window, uint32_t first_sequence);
 void path_end(struct call *call);
@@ -58,7 +58,7 @@ void path_encryption_down(struct call *call);
 
 /* Whether a packet of this length and header may go out, before it is copied anywhere: counts what may not.
  * OUTWARD_TOO_BIG: fragment it or answer it (icmp.h), then call path_dropped_too_big. A fragment is asked about anew. */
-enum outward path_admit(struct call *call, const uint8_t *packet, size_t length);
+enum admission path_admit(struct call *call, const uint8_t *packet, size_t length);
 void path_dropped_too_big(struct call *call);
 
 /* Number and wrap the admitted packet that lies at slot->octets + SLOT_INNER; its encryption may be left to the batch.
