@@ -186,7 +186,12 @@ class Client:
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Keep how it ended; the connection follows it."""
         self._last = (output.reason, output.detail)
-        driver.log.debug("session ended", octets_in=counters.octets_in, octets_out=counters.octets_out)
+        driver.log.debug(
+            "session ended",
+            octets_in=counters.octets_in,
+            octets_out=counters.octets_out,
+            **words.losses(counters),
+        )
         driver.stop(output.reason)
 
     def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:

@@ -6,7 +6,7 @@ It is given a data path and knows nothing of devices and rules; daemon/serve.py 
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -222,7 +222,7 @@ class Server:
             seconds=round(seconds, 1),
             octets_in=counters.octets_in,
             octets_out=counters.octets_out,
-            **{name: drops for name, drops in asdict(counters).items() if drops and name.startswith("dropped_")},
+            **words.losses(counters),
         )
         if not driver.has_calls:
             self._waiting_room.expect_login(driver)
