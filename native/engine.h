@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-typedef struct engine engine;
+struct engine;
 
 /* Directions a thread can serve. */
 enum { ENGINE_OUTWARD = 0, ENGINE_INWARD = 1 };
@@ -104,58 +104,58 @@ struct engine_packet {
 };
 
 /* Make an engine without sockets; shards is the number of threads in each direction. NULL when memory is short. */
-engine *engine_new(uint32_t shards);
+struct engine *engine_new(uint32_t shards);
 
 /* Free everything; no thread may be in engine_run any more. Descriptors given to the engine stay their owner's. */
-void engine_free(engine *engine);
+void engine_free(struct engine *engine);
 
 /* What of the processor is used, in words, for the log. */
 const char *engine_features(void);
 
 /* Calls. receive_window 0 is our usual one; first_sequence is 0 but in tests. */
-int engine_open_call(engine *engine, uint16_t call_id, uint32_t peer, uint32_t local, uint32_t receive_window,
-                     uint32_t first_sequence);
-int engine_connect_call(engine *engine, uint16_t call_id, uint16_t peer_call_id);
-int engine_send_frame(engine *engine, uint16_t call_id, const uint8_t *frame, uint32_t length);
-int engine_encryption_up(engine *engine, uint16_t call_id, const struct engine_encryption *send,
+int engine_open_call(struct engine *engine, uint16_t call_id, uint32_t peer, uint32_t local,
+                     uint32_t receive_window, uint32_t first_sequence);
+int engine_connect_call(struct engine *engine, uint16_t call_id, uint16_t peer_call_id);
+int engine_send_frame(struct engine *engine, uint16_t call_id, const uint8_t *frame, uint32_t length);
+int engine_encryption_up(struct engine *engine, uint16_t call_id, const struct engine_encryption *send,
                          const struct engine_encryption *receive);
-int engine_encryption_down(engine *engine, uint16_t call_id);
-int engine_encryption_flush(engine *engine, uint16_t call_id);
-int engine_interface_up(engine *engine, uint16_t call_id, const struct engine_inside *inside,
+int engine_encryption_down(struct engine *engine, uint16_t call_id);
+int engine_encryption_flush(struct engine *engine, uint16_t call_id);
+int engine_interface_up(struct engine *engine, uint16_t call_id, const struct engine_inside *inside,
                         const struct engine_prefix *allowed, uint32_t allowed_count);
-int engine_interface_down(engine *engine, uint16_t call_id);
-int engine_close_call(engine *engine, uint16_t call_id, struct engine_counters *last);
-int engine_counters(engine *engine, uint16_t call_id, struct engine_counters *now);
-void engine_totals(engine *engine, struct engine_totals *totals);
+int engine_interface_down(struct engine *engine, uint16_t call_id);
+int engine_close_call(struct engine *engine, uint16_t call_id, struct engine_counters *last);
+int engine_counters(struct engine *engine, uint16_t call_id, struct engine_counters *now);
+void engine_totals(struct engine *engine, struct engine_totals *totals);
 
 /* The slow path: a descriptor that is readable while events wait. engine_next_event returns 1 and one event, or 0. */
-int engine_event_descriptor(engine *engine);
-int engine_next_event(engine *engine, struct engine_event *event, uint8_t *octets, uint32_t room);
+int engine_event_descriptor(struct engine *engine);
+int engine_next_event(struct engine *engine, struct engine_event *event, uint8_t *octets, uint32_t room);
 
 /* Doors, before engine_run: for each shard one raw GRE socket and one TUN queue (with IFF_VNET_HDR). */
-int engine_attach_gre(engine *engine, uint32_t shard, int descriptor);
-int engine_attach_tun(engine *engine, uint32_t shard, int descriptor);
+int engine_attach_gre(struct engine *engine, uint32_t shard, int descriptor);
+int engine_attach_tun(struct engine *engine, uint32_t shard, int descriptor);
 
 /* Take GRE that arrives at an Ethernet device from a packet ring, beside the raw socket; may be asked at any time. */
-int engine_open_ring(engine *engine, uint32_t interface_index);
-int engine_close_ring(engine *engine, uint32_t interface_index);
+int engine_open_ring(struct engine *engine, uint32_t interface_index);
+int engine_close_ring(struct engine *engine, uint32_t interface_index);
 
 /* Send a peer's packets as Ethernet frames while the route is known; header is destination, source, type. Packets
  * longer than mtu, and all after engine_forget_route, go through the raw socket. */
-int engine_set_route(engine *engine, uint32_t peer, uint32_t local, uint32_t interface_index, const uint8_t *header,
-                     uint32_t mtu);
-int engine_forget_route(engine *engine, uint32_t peer, uint32_t local);
+int engine_set_route(struct engine *engine, uint32_t peer, uint32_t local, uint32_t interface_index,
+                     const uint8_t *header, uint32_t mtu);
+int engine_forget_route(struct engine *engine, uint32_t peer, uint32_t local);
 
 /* Serve one direction of one shard until engine_stop; each from a thread of its own. */
-int engine_run(engine *engine, uint32_t direction, uint32_t shard);
-void engine_stop(engine *engine);
+int engine_run(struct engine *engine, uint32_t direction, uint32_t shard);
+void engine_stop(struct engine *engine);
 
 /* Memory mode, without threads or doors: feed packets, then draw with engine_next_event all that follows, in order. */
-int engine_take_outside(engine *engine, const uint8_t *octets, const struct engine_packet *packets, uint32_t count,
-                        double now);
-int engine_take_inside(engine *engine, const uint8_t *octets, const struct engine_packet *packets, uint32_t count,
-                       double now);
-int engine_tick(engine *engine, double now);
-double engine_deadline(engine *engine); /* when engine_tick will next have something to do; negative: never */
+int engine_take_outside(struct engine *engine, const uint8_t *octets, const struct engine_packet *packets,
+                        uint32_t count, double now);
+int engine_take_inside(struct engine *engine, const uint8_t *octets, const struct engine_packet *packets,
+                       uint32_t count, double now);
+int engine_tick(struct engine *engine, double now);
+double engine_deadline(struct engine *engine); /* when engine_tick will next have something to do; negative: never */
 
 #endif

@@ -1,4 +1,4 @@
-/* Outside to inside: GRE packets, decrypted in lanes, judged in order of arrival, merged on their way to the TUN device.
+/* Outside to inside: GRE packets, decrypted in lanes, judged in order of arrival, merged on the way to the TUN device.
  *
  * A batch is gone through twice. What will most likely be decrypted is foreseen and done in lanes; then each packet is
  * judged exactly as if it had come alone, which uses the foreseen plain text or, where it was foreseen wrongly, not.

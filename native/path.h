@@ -9,7 +9,7 @@
 
 #define RECEIVE_LIMIT 1600 /* octets of a PPP frame */
 #define SLOT_OCTETS 2048
-#define SLOT_INNER 64      /* where an inner packet lies in a slot: room for Ethernet, IPv4, GRE, PPP and MPPE before it */
+#define SLOT_INNER 64      /* where an inner packet lies in a slot: before it Ethernet, IPv4, GRE, PPP, MPPE */
 #define LONGEST_INNER (SLOT_OCTETS - SLOT_INNER)
 
 /* One packet on its way out. */
@@ -57,7 +57,7 @@ int path_encryption_up(struct call *call, const struct engine_encryption *send,
 void path_encryption_down(struct call *call);
 
 /* Whether a packet of this length and header may go out, before it is copied anywhere: counts what may not.
- * OUTWARD_TOO_BIG: fragment it or answer it (icmp.h), then call path_dropped_too_big. A fragment is asked about anew. */
+ * OUTWARD_TOO_BIG: fragment it or answer it (icmp.h), then call path_dropped_too_big. */
 enum admission path_admit(struct call *call, const uint8_t *packet, size_t length);
 void path_dropped_too_big(struct call *call);
 

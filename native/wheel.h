@@ -1,6 +1,6 @@
 /* When the calls of a shard want to be looked at: a wheel of milliseconds.
  *
- * No deadline of a call lies farther ahead than its longest hold or the acknowledgement's delay, 100 ms; one turn of the
+ * No deadline of a call lies farther ahead than the acknowledgement's delay, 100 ms: one turn of the
  * wheel is enough, and a call that is met too early is put back.
  */
 #ifndef OPENPPTP_WHEEL_H
