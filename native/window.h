@@ -8,21 +8,22 @@
 
 enum place { PLACE_AHEAD, PLACE_RESYNCHRONISED, PLACE_DUPLICATE, PLACE_LATE, PLACE_FAR };
 
-/* What is owed to the peer: written by the receiving thread, taken by the one that sends, hence its lock. */
+/* What is owed to the peer: the receiving thread adds to it, the one that sends takes it, neither waits. Only the
+ * receiving thread asks whether it is due. */
 struct acknowledgement {
-    uint8_t lock;
-    bool owed;
-    uint32_t count;  /* packets since the last one */
-    uint32_t number; /* highest sequence number accepted */
-    seconds since;
-    uint32_t half;   /* of the window: so many packets and it goes alone */
+    uint64_t owed; /* atomic: packets since the last one (0: nothing is owed), then the highest number accepted */
+    seconds since; /* of the first of those packets */
+    uint32_t half; /* of the window: so many packets and it goes alone */
 };
+
+/* Owe nothing yet to a peer that was told this window; 0 is as good as nothing said. */
+void acknowledgement_begin(struct acknowledgement *owed, uint32_t window);
 
 /* Return true and the number once when one is owed. */
 bool acknowledgement_take(struct acknowledgement *owed, uint32_t *number);
 
 /* Whether it can wait no longer for a packet to ride on. */
-bool acknowledgement_due(struct acknowledgement *owed, seconds now);
+bool acknowledgement_due(const struct acknowledgement *owed, seconds now);
 
 struct gap; /* what is held and what was given up; allocated when a packet is first missing */
 
@@ -55,7 +56,7 @@ bool window_is_next(const struct window *window, uint32_t sequence);
 void window_pass(struct window *window, struct acknowledgement *owed, uint32_t sequence, seconds now);
 
 /* Accept any other: held, and what became ready released in order (itself perhaps among it). False when memory is
- * short: the packet is dropped as late. */
+ * short: nothing has changed, the item stays the caller's. */
 bool window_accept(struct window *window, struct acknowledgement *owed, uint32_t sequence, void *item, seconds now,
                    struct engine_counters *counters, window_release release, void *context);
 
@@ -64,7 +65,7 @@ void window_expire(struct window *window, seconds now, struct engine_counters *c
                    void *context);
 
 /* When expire or a due acknowledgement will next have something; false: never. */
-bool window_deadline(const struct window *window, struct acknowledgement *owed, seconds *when);
+bool window_deadline(const struct window *window, const struct acknowledgement *owed, seconds *when);
 
 /* Give back the gap's memory when nothing is held. */
 void window_rest(struct window *window);
