@@ -19,17 +19,15 @@ void bucket_begin(struct bucket *bucket, const struct engine_rate *rate)
 
 bool bucket_take(struct bucket *bucket, size_t octets, seconds now)
 {
-    if (bucket->rate <= 0) {
+    if (bucket->rate <= 0)
         return true;
-    }
     if (bucket->filled >= 0) {
         double level = bucket->level + (now - bucket->filled) * bucket->rate;
         bucket->level = level < bucket->burst ? level : bucket->burst;
     }
     bucket->filled = now;
-    if (bucket->level < (double)octets) {
+    if (bucket->level < (double)octets)
         return false;
-    }
     bucket->level -= (double)octets;
     return true;
 }

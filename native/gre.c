@@ -11,19 +11,16 @@
 
 bool gre_decode(struct gre *gre, const uint8_t *packet, size_t length)
 {
-    if (length < 8) {
+    if (length < 8)
         return false;
-    }
     uint16_t flags = read16(packet);
-    if (read16(packet + 2) != PROTOCOL_TYPE || (flags & FIXED) != BARE) {
+    if (read16(packet + 2) != PROTOCOL_TYPE || (flags & FIXED) != BARE)
         return false;
-    }
     bool has_sequence = flags & SEQUENCE;
     gre->has_acknowledgement = flags & ACKNOWLEDGEMENT;
     size_t start = 8 + (has_sequence ? 4u : 0u) + (gre->has_acknowledgement ? 4u : 0u);
-    if (length < start) {
+    if (length < start)
         return false;
-    }
     gre->length = read16(packet + 4);
     gre->call_id = read16(packet + 6);
     gre->sequence = has_sequence ? read32(packet + 8) : 0;

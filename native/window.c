@@ -60,16 +60,14 @@ static void owe(struct acknowledgement *owed, uint32_t highest, seconds now)
         packets += packets < owed->half; /* more makes it no more urgent */
     } while (!__atomic_compare_exchange_n(&owed->owed, &before, packets << 32 | highest, true, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
-    if (!(before >> 32)) {
+    if (!(before >> 32))
         owed->since = now;
-    }
 }
 
 bool acknowledgement_take(struct acknowledgement *owed, uint32_t *number)
 {
-    if (!owed_packets(owed)) {
+    if (!owed_packets(owed))
         return false;
-    }
     uint64_t taken = __atomic_exchange_n(&owed->owed, 0, __ATOMIC_RELAXED);
     *number = (uint32_t)taken;
     return taken >> 32;
@@ -91,9 +89,8 @@ void window_begin(struct window *window)
 
 void window_end(struct window *window, window_release drop, void *context)
 {
-    for (uint32_t i = 0; i < window->held; i++) {
+    for (uint32_t i = 0; i < window->held; i++)
         drop(context, window->gap->held[i].item);
-    }
     free(window->gap);
     window->gap = NULL;
     window->held = 0;
@@ -102,9 +99,8 @@ void window_end(struct window *window, window_release drop, void *context)
 static bool is_held(const struct window *window, uint32_t sequence)
 {
     for (uint32_t i = 0; i < window->held; i++) {
-        if (window->gap->held[i].sequence == sequence) {
+        if (window->gap->held[i].sequence == sequence)
             return true;
-        }
     }
     return false;
 }
@@ -114,9 +110,8 @@ static bool in_step(struct window *window, uint32_t sequence, uint32_t needed)
     int32_t ahead = serial_distance(sequence, window->stray);
     window->strays = window->strays && ahead > 0 && ahead <= MAX_HELD ? window->strays + 1 : 1;
     window->stray = sequence;
-    if (window->strays < needed) {
+    if (window->strays < needed)
         return false;
-    }
     window->strays = 0;
     return true;
 }
@@ -147,16 +142,13 @@ enum place window_place(struct window *window, uint32_t sequence, seconds now, s
         return PLACE_AHEAD; /* 0 or 1, or anything after a restart: the first number is the peer's choice */
     }
     int32_t distance = serial_distance(sequence, window->next);
-    if (likely(distance >= 0 && distance <= MAX_JUMP)) {
+    if (likely(distance >= 0 && distance <= MAX_JUMP))
         return is_held(window, sequence) ? PLACE_DUPLICATE : PLACE_AHEAD;
-    }
     bool is_far = distance > MAX_JUMP || distance < -MAX_JUMP;
-    if (in_step(window, sequence, is_far ? RESYNC_AHEAD : RESYNC_BEHIND)) {
+    if (in_step(window, sequence, is_far ? RESYNC_AHEAD : RESYNC_BEHIND))
         return PLACE_RESYNCHRONISED;
-    }
-    if (is_far) {
+    if (is_far)
         return PLACE_FAR;
-    }
     seconds noticed;
     if (remember_no_more(window->gap, sequence, &noticed)) {
         COUNT_BY(counters->lost, (uint64_t)-1);
@@ -173,9 +165,8 @@ static void begin_at(struct window *window, uint32_t sequence)
     window->begun = true;
     window->next = sequence + 1;
     window->highest = sequence;
-    if (window->gap) {
+    if (window->gap)
         window->gap->remembered = 0;
-    }
 }
 
 static void release_ready(struct window *window, window_release release, void *context)
@@ -187,16 +178,14 @@ static void release_ready(struct window *window, window_release release, void *c
         window->next++;
         ready++;
     }
-    if (!ready) {
+    if (!ready)
         return;
-    }
     window->held -= ready;
     if (window->held) {
         memmove(held, held + ready, window->held * sizeof *held);
         window->gap_since = held[0].arrived;
-        for (uint32_t i = 1; i < window->held; i++) {
+        for (uint32_t i = 1; i < window->held; i++)
             window->gap_since = held[i].arrived < window->gap_since ? held[i].arrived : window->gap_since;
-        }
     }
 }
 
@@ -244,9 +233,8 @@ static void jump(struct window *window, uint32_t sequence, struct engine_counter
                  void *context)
 {
     release_ready(window, release, context);
-    while (window->held) {
+    while (window->held)
         skip_gap(window, counters, release, context);
-    }
     int32_t ahead = serial_distance(sequence, window->next);
     COUNT_BY(counters->lost, ahead > 0 ? (uint64_t)ahead : 0);
     begin_at(window, sequence);
@@ -257,9 +245,8 @@ static void hold_item(struct window *window, uint32_t sequence, void *item, seco
 {
     struct held *held = window->gap->held;
     uint32_t place = window->held;
-    while (place && serial_distance(held[place - 1].sequence, sequence) > 0) {
+    while (place && serial_distance(held[place - 1].sequence, sequence) > 0)
         place--;
-    }
     memmove(held + place + 1, held + place, (window->held - place) * sizeof *held);
     held[place] = (struct held){now, item, sequence};
     window->held++;
@@ -272,17 +259,15 @@ bool window_accept(struct window *window, struct acknowledgement *owed, uint32_t
     bool is_jump = !window->begun || distance < 0 || distance > MAX_JUMP;
     if (!is_jump && !window->gap) {
         window->gap = calloc(1, sizeof *window->gap);
-        if (!window->gap) {
+        if (!window->gap)
             return false;
-        }
     }
     window->strays = 0;
     if (is_jump) {
-        if (window->begun) {
+        if (window->begun)
             jump(window, sequence, counters, release, context);
-        } else {
+        else
             begin_at(window, sequence);
-        }
         release(context, item);
         owe(owed, window->highest, now);
         return true;
@@ -293,14 +278,12 @@ bool window_accept(struct window *window, struct acknowledgement *owed, uint32_t
         COUNT(counters->late_recovered);
         hold_longer(window, 2 * (now - window->gap_since));
     }
-    if (!window->held) {
+    if (!window->held)
         window->gap_since = now;
-    }
     hold_item(window, sequence, item, now);
     release_ready(window, release, context);
-    while (window->held > MAX_HELD) {
+    while (window->held > MAX_HELD)
         skip_gap(window, counters, release, context);
-    }
     owe(owed, window->highest, now);
     return true;
 }
@@ -321,12 +304,10 @@ bool window_deadline(const struct window *window, const struct acknowledgement *
 {
     bool is_owed = owed_packets(owed);
     seconds held_until = window->gap_since + window->hold;
-    if (is_owed) {
+    if (is_owed)
         *when = owed->since + ACK_DELAY;
-    }
-    if (window->held && (!is_owed || held_until < *when)) {
+    if (window->held && (!is_owed || held_until < *when))
         *when = held_until;
-    }
     return is_owed || window->held;
 }
 
