@@ -9,9 +9,8 @@ enum { PPP_IPV4 = 0x21, PPP_IPV6 = 0x57 };
 
 size_t ipv4_length(const uint8_t *packet, size_t length)
 {
-    if (length < 20 || packet[0] >> 4 != 4) {
+    if (length < 20 || packet[0] >> 4 != 4)
         return 0;
-    }
     size_t header = (packet[0] & 0x0Fu) * 4u;
     size_t total = read16(packet + 2);
     return 20 <= header && header <= total && total <= length ? total : 0;
@@ -19,23 +18,20 @@ size_t ipv4_length(const uint8_t *packet, size_t length)
 
 size_t ipv6_length(const uint8_t *packet, size_t length)
 {
-    if (length < 40 || packet[0] >> 4 != 6) {
+    if (length < 40 || packet[0] >> 4 != 6)
         return 0;
-    }
     size_t total = 40u + read16(packet + 4);
     return total <= length ? total : 0;
 }
 
 bool plausible(const uint8_t *datagram, size_t length)
 {
-    if (length < 2) {
+    if (length < 2)
         return false;
-    }
     size_t start = datagram[0] & 1 ? 1 : 2; /* an odd first octet is a compressed protocol field */
     uint16_t protocol = start == 1 ? datagram[0] : read16(datagram);
-    if (protocol == PPP_IPV4) {
+    if (protocol == PPP_IPV4)
         return ipv4_length(datagram + start, length - start) != 0;
-    }
     return protocol == PPP_IPV6 && ipv6_length(datagram + start, length - start) != 0;
 }
 
@@ -94,11 +90,10 @@ uint64_t checksum_add(uint64_t sum, const uint8_t *octets, size_t length)
 {
     uint64_t words;
 #if defined(__x86_64__)
-    if (length >= 128 && __builtin_cpu_supports("avx2")) {
+    if (length >= 128 && __builtin_cpu_supports("avx2"))
         words = sum_words_avx2(octets, length);
-    } else {
+    else
         words = sum_words(octets, length);
-    }
 #else
     words = sum_words(octets, length);
 #endif
