@@ -15,13 +15,12 @@ struct encryptor {
     bool on;
     bool stateful;
     uint16_t count; /* coherency count of the next packet */
-    struct key_chain chain;
     uint64_t number; /* stateless: number of the next packet's key in the chain */
-    uint8_t key[16]; /* stateful: the current session key */
+    struct key_chain chain; /* stateful: its last key is the session key, and there is no ring */
     struct rc4 *rc4; /* stateful only */
-    struct cipher_batch *batch; /* in whose chains this one is listed already; NULL outside of a batch */
 };
 
+/* The structure is all zeros or was begun before. Never while a batch has its jobs. */
 int encryptor_begin(struct encryptor *encryptor, const struct engine_encryption *encryption);
 void encryptor_end(struct encryptor *encryptor);
 
@@ -38,19 +37,17 @@ struct decryptor {
     bool on;
     bool stateful; /* then packets must be given in order */
     bool has_sequence;
-    uint32_t sequence;
-    uint32_t sanity;
-    /* stateless */
-    struct key_chain chain;
-    uint64_t first;     /* keys with numbers below this are forgotten */
-    int64_t latest;     /* number of the newest packet decrypted, -1 before the first */
-    uint32_t failed;
     bool has_good_at;
+    uint32_t sequence; /* of the newest packet decrypted; before the first, the highest seen when the keys were set */
+    uint32_t sanity;
+    uint32_t failed;
     seconds good_at;
-    uint8_t *used;      /* one flag for each place of the chain's ring */
+    /* stateless */
+    int64_t latest; /* number of the newest packet decrypted, -1 before the first; its count is that modulo 4096 */
+    uint64_t used;  /* bit n: the packet n + 1 before the newest was decrypted; older ones are forgotten */
+    struct key_chain chain; /* as in the encryptor */
     /* stateful */
     struct stateful_decryptor *steps;
-    struct cipher_batch *batch; /* as in the encryptor */
 };
 
 /* sequence is the highest GRE number received so far; NULL when there is none. */

@@ -1,0 +1,386 @@
+/* MPPE: the encryptor, and the decryptor when every packet has its own key; mppe_stateful.c has the other one.
+ *
+ * A packet is decrypted with keys derived beside the state and changes the state only when what comes out is plausible:
+ * a forged or damaged packet changes nothing. The chain of stateless keys does not depend on the data, so keys derived
+ * ahead for a forged packet are kept and serve the real ones: far counts cost an attacker's victim each key once.
+ */
+#include "mppe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ip.h"
+#include "mppe_stateful.h"
+
+#define MAX_JUMP 2047            /* ours: keys derived ahead for one packet; a farther count is a late packet's */
+#define RESYNCHRONISED_JUMP 8191 /* ours: and after the sequence numbers proved that more was lost */
+#define KEPT_KEYS 64             /* ours: keys of skipped packets, for those that come late; the bits of `used` */
+#define REORDERED 32             /* ours: how far before the first packet after keys were set one may have been sent */
+#define SANITY_BAD 100           /* Linux ppp_mppe: a bit no sender sets; halved by each good packet */
+#define SANITY_LIMIT 1600
+#define HOPELESS_PACKETS 100     /* ours: this many that do not decrypt, and none that does for HOPELESS_TIME: the end */
+#define HOPELESS_TIME 60.0
+
+#define RING_LEAST 16 /* ours: keys in the first ring; a call that only keeps alive needs no more */
+
+/* --- keys by number */
+
+static bool chain_begin(struct key_chain *chain, const struct engine_encryption *encryption)
+{
+    uint32_t bits = encryption->key_bits;
+    if (bits != 40 && bits != 56 && bits != 128)
+        return false;
+    chain->start.bits = (uint8_t)bits;
+    chain->start.length = bits == 128 ? 16 : 8;
+    memcpy(chain->start.start_key, encryption->start_key, chain->start.length);
+    initial_key(&chain->start, chain->last);
+    return true;
+}
+
+static void chain_free_ring(struct key_chain *chain)
+{
+    if (!chain->ring)
+        return;
+    explicit_bzero(chain->ring, chain->capacity * sizeof *chain->ring);
+    free(chain->ring);
+    chain->ring = NULL;
+    chain->capacity = 0;
+}
+
+static uint8_t *chain_place(const struct key_chain *chain, uint64_t number)
+{
+    return chain->ring[number & (chain->capacity - 1)];
+}
+
+/* Have a place for each key from number oldest to before end. False when memory is short. */
+static bool chain_hold(struct key_chain *chain, uint64_t oldest, uint64_t end)
+{
+    if (likely(end - oldest <= chain->capacity))
+        return true;
+    struct key_chain larger = *chain;
+    larger.capacity = chain->capacity ? chain->capacity : RING_LEAST;
+    while (larger.capacity < end - oldest)
+        larger.capacity *= 2;
+    larger.ring = malloc(larger.capacity * sizeof *larger.ring);
+    if (!larger.ring)
+        return false;
+    uint64_t number = chain->derived > chain->capacity ? chain->derived - chain->capacity : 0;
+    for (; number < chain->derived; number++)
+        memcpy(chain_place(&larger, number), chain_place(chain, number), sizeof chain->last);
+    if (chain->derived) /* the first ring after a rest: a later rest may have to begin at this key again */
+        memcpy(chain_place(&larger, chain->derived - 1), chain->last, sizeof chain->last);
+    chain_free_ring(chain);
+    *chain = larger;
+    return true;
+}
+
+/* Return the key with this number, derived as needed; NULL when memory is short. Those from oldest on stay. */
+static const uint8_t *chain_key(struct key_chain *chain, uint64_t oldest, uint64_t number)
+{
+    if (unlikely(number >= chain->derived)) {
+        if (!chain_hold(chain, oldest, number + 1 + chain->want))
+            return NULL;
+        while (number >= chain->derived) {
+            next_key(&chain->start, chain->last);
+            memcpy(chain_place(chain, chain->derived), chain->last, sizeof chain->last);
+            chain->derived++;
+        }
+    }
+    return chain_place(chain, number);
+}
+
+/* Let lanes_run make so many more. When memory is short it does not, and the packets that need them do. */
+static void chain_order(struct key_chain *chain, uint64_t oldest, uint32_t want, struct cipher_batch *batch)
+{
+    if (want <= chain->want || !chain_hold(chain, oldest, chain->derived + want))
+        return;
+    if (!chain->want)
+        batch->chains[batch->chains_count++] = chain;
+    chain->want = want;
+}
+
+/* Free the ring. The keys from number on can be made again, those before are forgotten. */
+static void chain_rewind(struct key_chain *chain, uint64_t number)
+{
+    if (number < chain->derived) {
+        if (number)
+            memcpy(chain->last, chain_place(chain, number - 1), sizeof chain->last);
+        else
+            initial_key(&chain->start, chain->last);
+        chain->derived = number;
+    }
+    chain_free_ring(chain);
+}
+
+static void order_job(struct cipher_batch *batch, const struct key_chain *chain, const uint8_t *key, const uint8_t *in,
+                      uint8_t *out, size_t length)
+{
+    struct cipher_job *job = &batch->jobs[batch->jobs_count++];
+    memcpy(job->key, key, sizeof job->key);
+    job->key_length = chain->start.length;
+    job->in = in;
+    job->out = out;
+    job->length = (uint32_t)length;
+}
+
+/* --- our half */
+
+int encryptor_begin(struct encryptor *encryptor, const struct engine_encryption *encryption)
+{
+    encryptor_end(encryptor);
+    if (!chain_begin(&encryptor->chain, encryption))
+        return -EINVAL;
+    encryptor->stateful = encryption->stateful;
+    if (encryptor->stateful) {
+        encryptor->rc4 = malloc(sizeof *encryptor->rc4);
+        if (!encryptor->rc4)
+            return -ENOMEM;
+        rc4_begin(encryptor->rc4, encryptor->chain.last, encryptor->chain.start.length);
+    }
+    encryptor->on = true;
+    return 0;
+}
+
+void encryptor_end(struct encryptor *encryptor)
+{
+    chain_free_ring(&encryptor->chain);
+    if (encryptor->rc4) {
+        explicit_bzero(encryptor->rc4, sizeof *encryptor->rc4);
+        free(encryptor->rc4);
+    }
+    explicit_bzero(encryptor, sizeof *encryptor);
+}
+
+/* The RFC's receiver reads the next packet with the current key, Linux's always with the next. They agree only on a flag
+ * packet, where the key changes for both; so the count goes on to the next flag, as if those between had been lost. No
+ * key stream is used twice this way, which the RFC's own manner cannot say. */
+void encryptor_flush(struct encryptor *encryptor)
+{
+    if (encryptor->stateful)
+        encryptor->count |= MPPE_FLAG;
+}
+
+/* The first packet does not say FLUSHED, although RFC 3078 section 3.1 would have it so: Linux takes the bit as a change
+ * of key and never sets it there itself, and for all others it makes no difference. */
+static void encrypt_stateful(struct encryptor *encryptor, uint8_t *header, size_t datagram_length)
+{
+    uint32_t word = MPPE_ENCRYPTED | encryptor->count;
+    if (mppe_is_flag(encryptor->count)) {
+        struct key_chain *chain = &encryptor->chain;
+        next_key(&chain->start, chain->last);
+        rc4_begin(encryptor->rc4, chain->last, chain->start.length);
+        word |= MPPE_FLUSHED;
+    }
+    write16(header, (uint16_t)word);
+    rc4_crypt(encryptor->rc4, header + MPPE_HEADER, header + MPPE_HEADER, datagram_length);
+}
+
+static bool encrypt_stateless(struct encryptor *encryptor, uint8_t *header, size_t datagram_length,
+                              struct cipher_batch *batch)
+{
+    struct key_chain *chain = &encryptor->chain;
+    uint64_t number = encryptor->number;
+    if (unlikely(batch->jobs_count == BATCH))
+        lanes_run(batch);
+    const uint8_t *key = chain_key(chain, number ? number - 1 : 0, number);
+    if (!key)
+        return false;
+    write16(header, (uint16_t)(MPPE_FLUSHED | MPPE_ENCRYPTED | encryptor->count));
+    order_job(batch, chain, key, header + MPPE_HEADER, header + MPPE_HEADER, datagram_length);
+    encryptor->number++;
+    /* One key for each used: so many are ahead of the next batch as the largest one took. */
+    chain_order(chain, number, chain->want + 1, batch);
+    return true;
+}
+
+bool encryptor_encrypt(struct encryptor *encryptor, uint8_t *header, size_t datagram_length,
+                       struct cipher_batch *batch)
+{
+    if (encryptor->stateful)
+        encrypt_stateful(encryptor, header, datagram_length);
+    else if (!encrypt_stateless(encryptor, header, datagram_length, batch))
+        return false;
+    encryptor->count = (encryptor->count + 1) & MPPE_COUNT;
+    return true;
+}
+
+void encryptor_rest(struct encryptor *encryptor)
+{
+    chain_rewind(&encryptor->chain, encryptor->number);
+}
+
+/* --- the peer's half */
+
+int decryptor_begin(struct decryptor *decryptor, const struct engine_encryption *encryption, const uint32_t *sequence)
+{
+    decryptor_end(decryptor);
+    if (!chain_begin(&decryptor->chain, encryption))
+        return -EINVAL;
+    decryptor->stateful = encryption->stateful;
+    decryptor->latest = -1;
+    decryptor->has_sequence = sequence;
+    if (sequence)
+        decryptor->sequence = *sequence;
+    if (decryptor->stateful && !stateful_begin(decryptor))
+        return -ENOMEM;
+    decryptor->on = true;
+    return 0;
+}
+
+void decryptor_end(struct decryptor *decryptor)
+{
+    stateful_end(decryptor);
+    chain_free_ring(&decryptor->chain);
+    explicit_bzero(decryptor, sizeof *decryptor);
+}
+
+enum mppe_signal decryptor_insane(struct decryptor *decryptor)
+{
+    decryptor->sanity += SANITY_BAD;
+    return decryptor->sanity > SANITY_LIMIT ? MPPE_GIVE_UP : MPPE_NONE;
+}
+
+static bool is_stateless_packet(const uint8_t *information)
+{
+    const uint32_t bits = MPPE_FLUSHED | MPPE_ENCRYPTED;
+    return (read16(information) & bits) == bits;
+}
+
+/* Return which packet this is, something negative when the sequence number says it cannot be. */
+static int64_t packet_number(const struct decryptor *decryptor, const uint8_t *information, uint32_t sequence, bool far)
+{
+    int64_t latest = decryptor->latest;
+    int64_t ahead = (read16(information) - latest) & MPPE_COUNT;
+    int64_t room = decryptor->has_sequence ? serial_distance(sequence, decryptor->sequence) : MAX_JUMP;
+    if (latest < 0)
+        room += REORDERED;
+    if (far) { /* a jump may hide whole turns of the count; nearly all packets carry one, so the longest is meant */
+        room = room < RESYNCHRONISED_JUMP ? room : RESYNCHRONISED_JUMP;
+        if (room > ahead)
+            ahead += (room - ahead) / MPPE_COUNTS * MPPE_COUNTS;
+        return 0 < ahead && ahead <= room ? latest + ahead : -1;
+    }
+    if (ahead > MAX_JUMP || !ahead) {
+        ahead -= MPPE_COUNTS;
+        return room <= ahead ? latest + ahead : -1;
+    }
+    return ahead <= room ? latest + ahead : -1;
+}
+
+/* Whether a packet with this number was not decrypted yet, nor is forgotten. */
+static bool is_open(const struct decryptor *decryptor, int64_t number)
+{
+    int64_t before = decryptor->latest - number;
+    if (number < 0 || !before || before > KEPT_KEYS)
+        return false;
+    return before < 0 || !(decryptor->used >> (before - 1) & 1);
+}
+
+/* The oldest key to keep: the one before those of late packets, from which they can be made again. */
+static uint64_t oldest_key(const struct decryptor *decryptor)
+{
+    return decryptor->latest > KEPT_KEYS ? (uint64_t)(decryptor->latest - KEPT_KEYS - 1) : 0;
+}
+
+/* Never decrypt this one again, so that no packet is taken twice. */
+static void use(struct decryptor *decryptor, int64_t number, uint32_t sequence)
+{
+    int64_t steps = number - decryptor->latest;
+    if (steps < 0) {
+        decryptor->used |= 1ull << (-steps - 1);
+        return;
+    }
+    decryptor->used = steps < KEPT_KEYS ? decryptor->used << steps : 0;
+    if (decryptor->latest >= 0 && steps <= KEPT_KEYS)
+        decryptor->used |= 1ull << (steps - 1);
+    decryptor->latest = number;
+    decryptor->has_sequence = true;
+    decryptor->sequence = sequence;
+}
+
+static enum mppe_signal failure(struct decryptor *decryptor, seconds now)
+{
+    if (!decryptor->has_good_at) {
+        decryptor->has_good_at = true;
+        decryptor->good_at = now;
+    }
+    decryptor->failed++;
+    bool hopeless = decryptor->failed >= HOPELESS_PACKETS && now - decryptor->good_at >= HOPELESS_TIME;
+    return hopeless ? MPPE_GIVE_UP : MPPE_NONE;
+}
+
+int64_t decryptor_foresee(struct decryptor *decryptor, const uint8_t *information, size_t information_length,
+                          uint32_t sequence, uint8_t *plain, struct cipher_batch *batch)
+{
+    if (decryptor->stateful || information_length <= MPPE_HEADER || !is_stateless_packet(information)
+        || batch->jobs_count == BATCH)
+        return -1;
+    struct key_chain *chain = &decryptor->chain;
+    int64_t number = packet_number(decryptor, information, sequence, false);
+    /* Whether a far count is worth so many keys, decrypt decides when the packet's place is known. */
+    if (!is_open(decryptor, number) || (uint64_t)number >= chain->derived + KEPT_KEYS + BATCH)
+        return -1;
+    uint64_t oldest = oldest_key(decryptor);
+    const uint8_t *key = chain_key(chain, oldest, (uint64_t)number);
+    if (!key)
+        return -1;
+    order_job(batch, chain, key, information + MPPE_HEADER, plain, information_length - MPPE_HEADER);
+    /* As many ahead of the last one as this batch has brought: the next will bring no fewer. */
+    int64_t brought = number - decryptor->latest;
+    if (brought > 0) {
+        uint64_t end = (uint64_t)(number + 1 + (brought < BATCH ? brought : BATCH));
+        if (end > chain->derived)
+            chain_order(chain, oldest, (uint32_t)(end - chain->derived), batch);
+    }
+    return number;
+}
+
+size_t decryptor_decrypt(struct decryptor *decryptor, const uint8_t *information, size_t information_length,
+                         uint32_t sequence, seconds now, bool far, int64_t foreseen, uint8_t *plain,
+                         enum mppe_signal *signal)
+{
+    *signal = MPPE_NONE;
+    if (information_length <= MPPE_HEADER)
+        return 0;
+    if (decryptor->stateful)
+        return stateful_decrypt(decryptor, information, information_length, sequence, now, far, plain, signal);
+    if (!is_stateless_packet(information)) {
+        *signal = decryptor_insane(decryptor);
+        return 0;
+    }
+    size_t length = information_length - MPPE_HEADER;
+    int64_t number = packet_number(decryptor, information, sequence, far);
+    if (!is_open(decryptor, number)) {
+        *signal = failure(decryptor, now);
+        return 0;
+    }
+    if (number != foreseen) {
+        const uint8_t *key = chain_key(&decryptor->chain, oldest_key(decryptor), (uint64_t)number);
+        if (!key)
+            return 0;
+        struct rc4 rc4;
+        rc4_begin(&rc4, key, decryptor->chain.start.length);
+        rc4_crypt(&rc4, plain, information + MPPE_HEADER, length);
+    }
+    if (!plausible(plain, length)) {
+        *signal = failure(decryptor, now);
+        return 0;
+    }
+    use(decryptor, number, sequence);
+    decryptor->sanity >>= 1;
+    decryptor->failed = 0;
+    decryptor->has_good_at = true;
+    decryptor->good_at = now;
+    return length;
+}
+
+void decryptor_rest(struct decryptor *decryptor)
+{
+    int64_t latest = decryptor->latest;
+    int64_t kept = latest < KEPT_KEYS ? latest : KEPT_KEYS;
+    uint64_t open = 0; /* as in `used`: those that may still come late */
+    if (kept > 0)
+        open = ~decryptor->used & (~0ull >> (KEPT_KEYS - kept));
+    int64_t number = open ? latest - (KEPT_KEYS - __builtin_clzll(open)) : latest + 1;
+    chain_rewind(&decryptor->chain, (uint64_t)number);
+}
