@@ -4,11 +4,12 @@ import os
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests.machine import CAPTURES, NOT_HERE, need_root
 
-# Deadlines of hypothesis are a real clock; a busy machine must not fail a test.
-settings.register_profile("openpptp", deadline=None)
+# Deadlines of hypothesis are a real clock; a busy machine must not fail a test. Native twins run the tests of the
+# reference as methods of their own classes; an example that failed in one is worth trying in the other.
+settings.register_profile("openpptp", deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 settings.load_profile("openpptp")
 
 
