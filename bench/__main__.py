@@ -2,34 +2,51 @@
 
 import argparse
 import datetime as dt
+import importlib
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import measures
-from bench.measures import Row
+from bench.network import DATA_PATHS
+from bench.row import Row
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 HEAD = "| what | reached | target | met |\n|---|---|---|---|"
 
 
-def subjects(runs: int) -> dict[str, Callable[[], list[Row]]]:
+def of(module: str, function: str) -> Callable[..., list[Row]]:
+    """Return a function of a module of the bench, imported when it is called: not all need what one needs."""
+
+    def call(*arguments: object) -> list[Row]:
+        rows: list[Row] = getattr(importlib.import_module(f"bench.{module}"), function)(*arguments)
+        return rows
+
+    return call
+
+
+def subjects(runs: int, data_path: str) -> dict[str, Callable[[], list[Row]]]:
     """Return what can be measured, by name, in the order of the table."""
     return {
-        "windows7": lambda: measures.windows7(max(runs, 10)),
-        "real-client": lambda: real_client(max(runs, 10)),
-        "set-ups": lambda: measures.set_ups(1000, runs),
-        "throughput": lambda: measures.throughput(4, runs),
+        "windows7": lambda: of("set_ups", "windows7")(max(runs, 10)),
+        "real-client": lambda: of("real_client", "log_ins")(max(runs, 10)),
+        "set-ups": lambda: of("set_ups", "set_ups")(1000, runs),
+        "throughput": lambda: of("throughput", "throughput")(runs, data_path),
+        "crypto": lambda: of("engine", "crypto")(runs),
+        "sessions": lambda: of("sessions", "sessions")(runs, data_path),
+        "packets": lambda: of("packets", "packets")(runs, data_path),
+        "latency": lambda: of("packets", "latency")(runs, data_path),
+        "line": lambda: of("line", "line")(runs, data_path),
+        "reordering": lambda: of("line", "reordering")(runs, data_path),
+        "loss": lambda: of("line", "loss")(runs, data_path),
+        "memory": of("engine", "memory"),
+        "forged": lambda: of("forged", "forged")(data_path),
+        "reference": lambda: of("throughput", "reference")(runs),
+        "guest": lambda: of("guest", "guest")(min(runs, 3), data_path),
+        "profile": lambda: of("profile", "profile")(data_path),
     }
-
-
-def real_client(runs: int) -> list[Row]:
-    """Measure log-ins of the real pptp-linux and pppd; apart, since it needs a guest."""
-    from bench.real_client import log_ins  # noqa: PLC0415
-
-    return log_ins(runs)
 
 
 def machine() -> str:
@@ -45,24 +62,39 @@ def machine() -> str:
     return f"{os.cpu_count()} x {model}, Linux {platform.release()}, Python {platform.python_version()}"
 
 
+def rows_of(name: str, measure: Callable[[], list[Row]]) -> list[Row]:
+    """Measure one subject; what cannot be measured says why, and the others go on."""
+    began = time.monotonic()
+    try:
+        rows = measure()
+    except Exception as reason:
+        rows = [Row(name, f"not measured: {' '.join(str(reason).split())[-300:]}", "", False)]
+    sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
+    return rows
+
+
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--only", action="append", choices=list(subjects(1)), help="subject; may repeat")
+    parser.add_argument("--only", action="append", choices=list(subjects(1, "")), help="subject; may repeat")
     parser.add_argument("--runs", type=int, default=5, help="runs whose median counts (default 5)")
+    parser.add_argument("--data-path", choices=DATA_PATHS, default=DATA_PATHS[0], help="what carries the packets")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     given = parser.parse_args()
     if os.geteuid():
         sys.exit("scripts/bench: makes network namespaces; run it as root (sudo)")
     lines = [f"Measured {dt.datetime.now(tz=dt.UTC):%Y-%m-%d} on {machine()}.", "", HEAD]
-    for name, measure in subjects(given.runs).items():
+    sys.stdout.write("\n".join(lines) + "\n")
+    for name, measure in subjects(given.runs, given.data_path).items():
         if not given.only or name in given.only:
-            lines += map(str, measure())
-    text = "\n".join(lines) + "\n"
-    sys.stdout.write(text)
+            for row in rows_of(name, measure):
+                lines.append(str(row))
+                sys.stdout.write(f"{row}\n")
+                sys.stdout.flush()
     if given.write:
+        text = "\n".join(lines)
         RESULTS.write_text(
-            f"# What was measured\n\nBy `scripts/bench --write`; medians of {given.runs} runs.\n\n{text}"
+            f"# What was measured\n\nBy `scripts/bench --write`; medians of {given.runs} runs.\n\n{text}\n"
         )
 
 

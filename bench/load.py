@@ -1,12 +1,14 @@
-"""A load generator: many voluntary tunnels to one server from one process, without a TUN device.
+"""A load generator: many voluntary tunnels to one server from one process.
 
-Run in the namespace of the clients: `python -m bench.load SERVER --sessions 1000 --at-once 32`. Prints JSON.
+Run in the namespace of the clients: `python -m bench.load SERVER --sessions 1000 --at-once 32`. Prints JSON. With
+--tun, one device carries the data of all: packets to 10.92.x.y go through the session whose address is 10.91.x.y.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from ipaddress import IPv4Address
@@ -14,23 +16,34 @@ from ipaddress import IPv4Address
 import structlog
 
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.calls import Calls
+from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.datapath.seam import Counters
 from openpptp.errors import EndReason
 from openpptp.net.gre import RawGrePort
+from openpptp.net.tun import Tun
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call_ids import CallIds
 from openpptp.tunnel.settings import CallKind, Side, TunnelSettings
 from openpptp.tunnel.tunnel import Tunnel
 
+OURS = "10.91.0.0/16"
+BEHIND_SERVER, THEIR_LENGTH = IPv4Address("10.92.0.0"), 16
+"Each session's far end: the host part is that of the session's own address."
+HOST_PART = 0xFFFF
+
+
+def far_end(address: IPv4Address) -> IPv4Address:
+    """Return where the packets of a session go."""
+    return BEHIND_SERVER + (int(address) & HOST_PART)
+
 
 class LoadClients:
     """Owns all tunnels of the generator and counts what becomes of them."""
 
-    def __init__(self, server: str, user: str, password: str) -> None:
+    def __init__(self, server: str, user: str, password: str, tun: Tun | None = None) -> None:
         self._server = server
         self._link = LinkSettings(our_name=user, our_password=password, answer_with=(AuthMethod.MSCHAP_V2,))
         self._settings = TunnelSettings(link=self._link, accepts=frozenset())
@@ -41,7 +54,7 @@ class LoadClients:
         self._up: dict[TunnelDriver, asyncio.Future[bool]] = {}
         self._data_path = ReferenceDataPath(
             self._gre,
-            None,
+            tun,
             frame_received=self._calls.frame_received,
             encryption_lost=self._calls.encryption_lost,
             loop=self._loop,
@@ -49,6 +62,8 @@ class LoadClients:
         self._log = structlog.get_logger()
         self.drivers: list[TunnelDriver] = []
         self.failures: list[str] = []
+        self.addresses: list[IPv4Address] = []
+        self.mtus: set[int] = set()
         self._empty = asyncio.Event()
 
     async def one(self) -> bool:
@@ -90,6 +105,10 @@ class LoadClients:
     def check_credentials(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None: ...
 
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
+        assert output.our_address is not None
+        self.addresses.append(output.our_address)
+        self.mtus.add(output.mtu)
+        self._data_path.interface_up(output.call_id, inside(output, far_end(output.our_address)))
         up = self._up.pop(driver)
         up.set_result(True)
 
@@ -110,9 +129,20 @@ class LoadClients:
             up.set_result(False)
 
 
-async def generate(server: str, user: str, password: str, sessions: int, at_once: int) -> None:
+def lead_in(device: str, mtu: int) -> None:
+    """Make all addresses of the sessions this host's own, and the far ends reachable through the device."""
+    for command in (
+        f"link set {device} mtu {mtu} txqueuelen 2000 up",
+        f"route add local {OURS} dev lo",
+        f"route add {BEHIND_SERVER}/{THEIR_LENGTH} dev {device}",
+    ):
+        subprocess.run(["ip", *command.split()], check=True)
+
+
+async def generate(server: str, user: str, password: str, sessions: int, at_once: int, device: str | None) -> None:
     """Bring the sessions up, print what it took, hold them until standard input ends, hang up."""
-    clients = LoadClients(server, user, password)
+    tun = Tun(device) if device else None
+    clients = LoadClients(server, user, password, tun)
     began, busy = time.monotonic(), time.process_time()
     up = await clients.many(sessions, at_once)
     seconds = time.monotonic() - began
@@ -122,7 +152,10 @@ async def generate(server: str, user: str, password: str, sessions: int, at_once
         "seconds": seconds,
         "own_processor_seconds": time.process_time() - busy,
         "failures": sorted(set(clients.failures)),
+        "ends": [[str(address), str(far_end(address))] for address in clients.addresses] if tun else [],
     }
+    if tun:
+        lead_in(tun.name, min(clients.mtus))
     sys.stdout.write(json.dumps(report) + "\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -137,9 +170,13 @@ def main() -> None:
     parser.add_argument("--password", default="bench")
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=32)
+    parser.add_argument(
+        "--data-path", choices=("engine", "reference"), default="reference", help="what carries the packets"
+    )
+    parser.add_argument("--tun", metavar="DEVICE", help="make this device and let it carry the data")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    asyncio.run(generate(given.server, given.user, given.password, given.sessions, given.at_once))
+    asyncio.run(generate(given.server, given.user, given.password, given.sessions, given.at_once, given.tun))
 
 
 if __name__ == "__main__":

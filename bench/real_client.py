@@ -8,8 +8,8 @@ from tests.interop.guest import Guest
 from tests.interop.peers import start_pptpd
 from tests.netns.programs import PASSWORD, USER
 
-from bench.measures import Row
 from bench.network import CLIENT, SERVER, TAP, Network
+from bench.row import Row
 
 TARGET = 1.5  # seconds; one of them is pptp-linux's own sleep
 ONE_LOG_IN = """

@@ -1,32 +1,16 @@
-"""What is measured, one function per row group; each returns rows of the one table."""
+"""Log-ins and set-ups: how fast a session comes, and what it keeps."""
 
 import json
 import statistics
 import sys
-from dataclasses import dataclass
 from subprocess import PIPE
 
 from tests.netns.programs import PASSWORD, USER
 
-from bench.network import INSIDE, SERVER, Network, processor_seconds, resident_octets
+from bench.network import SERVER, Network, processor_seconds, resident_octets
+from bench.row import Row
 
 LOAD = ("taskset", "-c", "1", sys.executable, "-m", "bench.load", SERVER, "--user", USER, "--password", PASSWORD)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    subject: str
-    reached: str
-    target: str
-    met: bool | None
-    "None: nothing is promised."
-
-    def __str__(self) -> str:
-        """Return the line in Markdown."""
-        verdict = {True: "yes", False: "**no**", None: "-"}[self.met]
-        return f"| {self.subject} | {self.reached} | {self.target} | {verdict} |"
 
 
 def windows7(runs: int) -> list[Row]:
@@ -67,21 +51,3 @@ def set_ups(sessions: int, runs: int) -> list[Row]:
         ),
         Row(f"server memory per session, {what} held", f"{memory:.0f} KB", "at most 100 KB", memory <= 100),
     ]
-
-
-def throughput(seconds: int, runs: int) -> list[Row]:
-    """Measure TCP through the reference data path, as ratio to plain TCP on the same path, offloads off."""
-    rows = []
-    with Network() as network, network.our_server():
-        for download, direction in ((False, "client to server"), (True, "server to client")):
-            plain, inside = [], []
-            for _ in range(runs):
-                plain.append(network.iperf(SERVER, seconds, download=download))
-                with network.our_client():
-                    inside.append(network.iperf(INSIDE, seconds, download=download))
-            ratio = statistics.median(inside[i] / plain[i] for i in range(runs))
-            reached = f"{ratio:.4f} ({statistics.median(inside):.0f} of {statistics.median(plain):.0f} Mbit/s)"
-            rows.append(
-                Row(f"reference data path, TCP, MPPE 128, {direction}, to plain TCP", reached, "stated only", None)
-            )
-    return rows

@@ -1,0 +1,76 @@
+"""Many sessions busy at once: what all carry together, to what one of them carries alone."""
+
+import json
+import statistics
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from subprocess import PIPE
+
+from tests.netns.programs import PASSWORD, USER
+
+from bench.helpers import helper
+from bench.load import BEHIND_SERVER, THEIR_LENGTH
+from bench.network import SERVER, Network, data_path_flags, finish_helper, start_helper
+from bench.row import Row, at_least
+from bench.throughput import DIRECTIONS
+
+COUNTS = (1, 10, 100, 1000)
+TARGET = 0.8  # of one session's, by the most sessions
+DEVICE = "pptp-load"
+PORT = "5002"
+SECONDS = 2.0
+PATIENCE = 90.0
+
+Ends = list[tuple[str, str]]
+
+
+def sessions(runs: int, data_path: str) -> list[Row]:
+    """Measure up, down and both, with one connection in each busy session; all others are open and idle."""
+    rows = []
+    with Network() as network, network.our_server(data_path=data_path), _held(network, max(COUNTS), data_path) as ends:
+        for mode, words in DIRECTIONS.items():
+            reached = {count: [_blast(network, ends[:count], mode) for _ in range(runs)] for count in COUNTS}
+            alone = statistics.median(reached[1])
+            for count in COUNTS[1:]:
+                total = statistics.median(reached[count])
+                promised = count == max(COUNTS) and data_path == "engine"
+                rows.append(
+                    at_least(
+                        f"{count:,} sessions busy at once, {words}, all together to one alone, {data_path}",
+                        total / alone,
+                        TARGET if promised else None,
+                        f"{total / alone:.2f} ({total:,.0f} to {alone:,.0f} Mbit/s)",
+                    )
+                )
+    return rows
+
+
+@contextmanager
+def _held(network: Network, count: int, data_path: str) -> Iterator[Ends]:
+    """Hold so many sessions; return where a connection through each begins and ends."""
+    network.server.ip(f"route add local {BEHIND_SERVER}/{THEIR_LENGTH} dev lo")
+    command = (sys.executable, "-m", "bench.load", SERVER, "--user", USER, "--password", PASSWORD)
+    options = ("--sessions", str(count), "--tun", DEVICE, *data_path_flags(data_path))
+    with network.client.start(*command, *options, stdin=PIPE, stdout=PIPE, text=True) as generator:
+        assert generator.stdout is not None
+        report = json.loads(generator.stdout.readline() or "{}")
+        if report.get("up") != count:
+            raise RuntimeError(f"{report.get('up')} of {count} sessions came up: {report.get('failures')}")
+        yield [(ours, theirs) for ours, theirs in report["ends"]]
+        generator.communicate("", PATIENCE)
+
+
+def _blast(network: Network, ends: Ends, mode: str) -> float:
+    """Return what one busy connection in each session carries, all together, in Mbit/s."""
+    program = helper("blast")
+    far = start_helper(network.server, program, "serve", PORT, str(len(ends)))
+    lines = "".join(f"{ours} {theirs}\n" for ours, theirs in ends)
+    command = (program, "connect", PORT, mode, str(SECONDS))
+    near = json.loads(network.client.run(*command, input=lines, timeout=PATIENCE).stdout)
+    reports = {"up": [finish_helper(far)], "down": [near]}
+    heard = reports["up"] + reports["down"] if mode == "both" else reports[mode]
+    broken = sum(int(report["broken"]) for report in heard)
+    if broken:
+        raise RuntimeError(f"{broken} of {len(ends)} connections broke")
+    return sum(float(report["octets"]) / float(report["seconds"]) for report in heard) * 8 / 1e6
