@@ -1,6 +1,7 @@
 /* The roads the carrier's packets take: raw sockets everywhere, packet rings and Ethernet frames where the host lets us.
  *
- * One seam for the loops: receive and release in the inward thread of a shard, send from any thread.
+ * One seam for the loops: receive and release in the inward thread of a shard, send from any thread, attach, open and
+ * close while no other function is under way.
  */
 #ifndef OPENPPTP_CARRIER_H
 #define OPENPPTP_CARRIER_H
@@ -22,7 +23,8 @@ void carrier_free(struct carrier *carrier);
 /* Give the raw GRE socket of a shard; with several shards it gets a filter for its share of the Call IDs. */
 int carrier_attach_raw(struct carrier *carrier, uint32_t shard, int descriptor);
 
-/* Open or close the rings of one device for all shards. The raw sockets then no longer hand over what the rings do. */
+/* Open or close the rings of one device for all shards. The raw sockets no longer hand over what open rings do; a ring
+ * that is closed still hands over what it holds. */
 int carrier_open_ring(struct carrier *carrier, uint32_t interface_index);
 int carrier_close_ring(struct carrier *carrier, uint32_t interface_index);
 
