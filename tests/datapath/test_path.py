@@ -96,7 +96,7 @@ class ConversationTests(Subject):
             now = number / 1000
             for us in (0, 1):
                 packet = ip(*addresses[us], number=number)
-                [(way, outside)] = ends[us].encapsulate(packet)
+                [(way, outside)] = ends[us].encapsulate(packet, 0.0)
                 assert way is Way.OUTSIDE
                 assert (Way.INSIDE, packet) in self.give(ends[1 - us], outside, now)
                 [(_, outside)] = ends[us].encapsulate_frame(ECHO)
@@ -128,7 +128,7 @@ class ConversationTests(Subject):
         arrivals: list[tuple[int, int, bytes]] = []
         for number in range(5000):
             now = number / 10_000
-            [(_, packet)] = sender.encapsulate(ip(number=number))
+            [(_, packet)] = sender.encapsulate(ip(number=number), 0.0)
             fate = luck.random()
             if bits is not None and fate < 0.01:
                 at = luck.randrange(18, 40)  # in the protocol field or the inner header
@@ -160,7 +160,7 @@ class ConversationTests(Subject):
         start = bytes.fromhex("D5F0E9521E3EA9589645E86051C82226")
         client.encryption_up(Encryption(start, 128, False), Encryption(start, 128, False))
         client.interface_up(Inside(1400, (), True, True, True))
-        [(_, packet)] = client.encapsulate(INNER)
+        [(_, packet)] = client.encapsulate(INNER, 0.0)
         assert packet == bytes.fromhex("3001880B 0019 0005 00000000") + b"\xfd" + STATELESS_LONG
 
     @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ class ConversationTests(Subject):
         [((False, False), "ff030021"), ((True, False), "0021"), ((False, True), "ff0321"), ((True, True), "21")],
     )
     def test_headers_are_compressed_as_agreed(self, compress, header):
-        [(_, packet)] = self.open(compress=compress).encapsulate(INNER)
+        [(_, packet)] = self.open(compress=compress).encapsulate(INNER, 0.0)
         assert packet[12:] == bytes.fromhex(header) + INNER
 
     def test_ipv6_passes(self):
         server, client = (self.open(ipv6=True, bits=128, client=c) for c in (False, True))
         packet = ip6(payload=b"12345678")
-        [(_, outside)] = client.encapsulate(packet)
+        [(_, outside)] = client.encapsulate(packet, 0.0)
         assert self.give(server, outside) == [(Way.INSIDE, packet)]
 
 
@@ -183,34 +183,34 @@ class OutwardsTests(Subject):
 
     def test_r043_sequence_numbers_begin_with_0_and_count_payloads_only(self):
         path = self.open()
-        sent = [gre.decode(path.encapsulate(ip())[0][1])[1]]
+        sent = [gre.decode(path.encapsulate(ip(), 0.0)[0][1])[1]]
         self.receive(path, ECHO, 0)
         assert gre.decode(path.tick(1.0)[0][1])[1:] == (None, 0, b"")
         sent += [
             gre.decode(path.encapsulate_frame(ECHO)[0][1])[1],
-            gre.decode(path.encapsulate(ip())[0][1])[1],
+            gre.decode(path.encapsulate(ip(), 0.0)[0][1])[1],
         ]
         assert sent == [0, 1, 2]
 
     def test_nothing_is_sent_before_the_call_is_connected_and_no_data_before_the_interface_is_up(self):
         path = self.path()
-        assert path.encapsulate(ip()) == path.encapsulate_frame(ECHO) == []
+        assert path.encapsulate(ip(), 0.0) == path.encapsulate_frame(ECHO) == []
         path.connect(5)
-        assert path.encapsulate(ip()) == []
+        assert path.encapsulate(ip(), 0.0) == []
         assert len(path.encapsulate_frame(ECHO)) == 1
         assert self.dropped(path) == {"dropped_not_open": 3}
 
     def test_no_data_after_the_interface_is_down(self):
         path = self.open()
         path.interface_down()
-        assert path.encapsulate(ip()) == []
+        assert path.encapsulate(ip(), 0.0) == []
         assert self.receive(path, b"\x21" + ip(), 0) == []
         assert self.dropped(path) == {"dropped_not_open": 2}
 
     def test_where_encryption_is_required_nothing_goes_in_clear(self):
         path = self.open(bits=128)
         path.encryption_down()
-        assert path.encapsulate(ip()) == []
+        assert path.encapsulate(ip(), 0.0) == []
         assert self.dropped(path) == {"dropped_not_encrypted": 1}
         assert len(path.encapsulate_frame(ECHO)) == 1
 
@@ -221,26 +221,26 @@ class OutwardsTests(Subject):
     @pytest.mark.parametrize("packet", [b"", b"\x45", b"\x20" + bytes(40), ip()[:-1], b"\x44" + ip()[1:], ip6()[:39]])
     def test_what_is_no_ip_is_dropped(self, packet):
         path = self.open(ipv6=True)
-        assert path.encapsulate(packet) == []
+        assert path.encapsulate(packet, 0.0) == []
         assert self.dropped(path) == {"dropped_malformed": 1}
 
     def test_ipv6_goes_nowhere_where_it_is_not_agreed_on(self):
         path = self.open()
-        assert path.encapsulate(ip6()) == []
+        assert path.encapsulate(ip6(), 0.0) == []
         assert self.dropped(path) == {"dropped_not_open": 1}
 
     def test_a_packet_too_long_is_answered_when_it_may_not_be_split(self):
         path = self.open(mtu=1000)
         packet = bytearray(ip(size=1001))
         packet[6] = 0x40
-        [(way, answer)] = path.encapsulate(bytes(packet))
+        [(way, answer)] = path.encapsulate(bytes(packet), 0.0)
         assert (way, answer[20:22], answer[26:28]) == (Way.INSIDE, b"\x03\x04", (1000).to_bytes(2, "big"))
         assert self.dropped(path) == {"dropped_too_big": 1}
-        assert len(path.encapsulate(ip(size=1000))) == 1
+        assert len(path.encapsulate(ip(size=1000), 0.0)) == 1
 
     def test_a_packet_too_long_is_split_when_it_may_be(self):
         sender, receiver = (self.open(mtu=576, client=c, bits=128) for c in (True, False))
-        items = sender.encapsulate(ip(size=1400))
+        items = sender.encapsulate(ip(size=1400), 0.0)
         assert len(items) == 3
         inside = [octets for _, packet in items for way, octets in self.give(receiver, packet) if way is Way.INSIDE]
         assert b"".join(piece[20:] for piece in inside) == ip(size=1400)[20:]
@@ -248,14 +248,14 @@ class OutwardsTests(Subject):
 
     def test_ipv6_is_never_split(self):
         path = self.open(ipv6=True, mtu=1300)
-        [(way, answer)] = path.encapsulate(ip6(payload=bytes(1261)))
+        [(way, answer)] = path.encapsulate(ip6(payload=bytes(1261)), 0.0)
         assert (way, answer[40]) == (Way.INSIDE, 2)
 
     def test_an_error_too_long_is_dropped_without_an_answer(self):
         path = self.open(mtu=100)
         packet = bytearray(ip(size=200))
         packet[6], packet[9], packet[20] = 0x40, 1, 3
-        assert path.encapsulate(bytes(packet)) == []
+        assert path.encapsulate(bytes(packet), 0.0) == []
 
 
 class InwardsTests(Subject):
@@ -267,7 +267,7 @@ class InwardsTests(Subject):
 
     @pytest.mark.parametrize("header", ["ff0300fd", "ff03fd", "00fd", "fd"])
     def test_q30_the_same_for_encrypted_packets(self, header):
-        [(_, packet)] = self.open(bits=128, client=True, compress=(True, True)).encapsulate(ip())
+        [(_, packet)] = self.open(bits=128, client=True, compress=(True, True)).encapsulate(ip(), 0.0)
         assert self.receive(self.open(bits=128), bytes.fromhex(header) + packet[13:], 0) == [(Way.INSIDE, ip())]
 
     def test_control_protocols_go_up_as_they_came_whatever_the_state(self):
@@ -389,8 +389,8 @@ class WindowTests(Subject):
     def test_an_acknowledgement_rides_on_what_is_sent(self):
         path = self.open()
         self.receive(path, ECHO, 41)
-        assert gre.decode(path.encapsulate(ip())[0][1])[1:3] == (0, 41)
-        assert gre.decode(path.encapsulate(ip())[0][1])[1:3] == (1, None)
+        assert gre.decode(path.encapsulate(ip(), 0.0)[0][1])[1:3] == (0, 41)
+        assert gre.decode(path.encapsulate(ip(), 0.0)[0][1])[1:3] == (1, None)
         assert path.deadline is None
 
     def test_b054_without_traffic_it_goes_alone(self):
@@ -421,7 +421,7 @@ class WindowTests(Subject):
 
     def test_b053_a_peer_that_never_acknowledges_stalls_nothing(self):
         path = self.open()
-        assert all(len(path.encapsulate(ip())) == 1 for _ in range(3000))
+        assert all(len(path.encapsulate(ip(), 0.0)) == 1 for _ in range(3000))
 
     def test_b043_an_acknowledgement_alone_is_not_acknowledged(self):
         path = self.open()
@@ -448,11 +448,11 @@ class WindowTests(Subject):
     @pytest.mark.parametrize("outage", [2000, 2500, 4000, 7000])
     def test_b049_encryption_survives_an_outage(self, outage):
         sender, receiver = self.open(bits=128, client=True), self.open(bits=128)
-        self.give(receiver, sender.encapsulate(ip())[0][1])
+        self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
         for _ in range(outage):
-            sender.encapsulate(ip())
+            sender.encapsulate(ip(), 0.0)
         for _ in range(10):
-            self.give(receiver, sender.encapsulate(ip())[0][1], 1.0)
+            self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 1.0)
         receiver.tick(2.0)
         assert receiver.counters.packets_in >= 1 + 10 - 3
         assert receiver.counters.lost + receiver.counters.packets_in == outage + 11
@@ -487,13 +487,13 @@ class EncryptionTests(Subject):
 
     def test_a_lost_step_is_told_and_a_flush_mends_it(self):
         sender, receiver = (self.open(bits=128, stateful=True, client=c) for c in (True, False))
-        packets = [sender.encapsulate(ip())[0][1] for _ in range(4)]
+        packets = [sender.encapsulate(ip(), 0.0)[0][1] for _ in range(4)]
         assert self.give(receiver, packets[0]) == [(Way.INSIDE, ip())]
         self.give(receiver, packets[2])
         assert receiver.tick(0.05) == [(Way.LOST_STEP, b"")]
         assert self.give(receiver, packets[3], 0.06) == []
         sender.encryption_flush()
-        assert self.give(receiver, sender.encapsulate(ip())[0][1], 0.07) == [(Way.INSIDE, ip())]
+        assert self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 0.07) == [(Way.INSIDE, ip())]
 
     def test_giving_up_is_told_once(self):
         path = self.open(bits=128)
@@ -507,10 +507,10 @@ class EncryptionTests(Subject):
     def test_new_keys_begin_anew(self):
         sender, receiver = (self.open(bits=128, client=c) for c in (True, False))
         for _ in range(3):
-            self.give(receiver, sender.encapsulate(ip())[0][1])
+            self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
         for end, authenticator in ((sender, False), (receiver, True)):
             end.encryption_up(*keys(40, stateful=False, authenticator=authenticator))
-        assert self.give(receiver, sender.encapsulate(ip())[0][1]) == [(Way.INSIDE, ip())]
+        assert self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1]) == [(Way.INSIDE, ip())]
 
 
 class RobustnessTests(Subject):
@@ -532,6 +532,6 @@ class RobustnessTests(Subject):
         for number, (sequence, acknowledgement, payload) in enumerate(packets):
             for prefix in (b"", b"\x21", b"\x57", b"\xfd"):
                 path.decapsulate(sequence, acknowledgement, prefix + payload, number / 10)
-            path.encapsulate(payload)
+            path.encapsulate(payload, 0.0)
             path.tick(number / 10)
         assert all(count >= 0 for count in astuple(path.counters))

@@ -120,7 +120,9 @@ class Session:
         async with asyncio.timeout(seconds):
             while True:
                 packet = pcap.ipv4(str(self.up.our_address), str(self.up.peer_address), 1, echo_request())
-                self._attacker.data_path._perform(call, call.path.encapsulate(packet))
+                self._attacker.data_path._perform(
+                    call, call.path.encapsulate(packet, asyncio.get_running_loop().time())
+                )
                 asked = time.monotonic()
                 while time.monotonic() < asked + 1:
                     if system.receive(64):

@@ -165,7 +165,7 @@ class ReferenceDataPath:
     def _take_inside(self, packet: bytes) -> None:
         call = self._table.route(packet)
         if call is not None:
-            self._perform(call, call.path.encapsulate(packet))
+            self._perform(call, call.path.encapsulate(packet, self._loop.time()))
 
     # --- both
 

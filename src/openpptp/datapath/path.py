@@ -1,12 +1,14 @@
 """One call's packets, both ways: functions in the order a packet meets them.
 
-Outwards: mtu, PPP header, MPPE, sequence number, acknowledgement riding along, GRE. Inwards: place in the sequence,
-MPPE, order, inner header and source; control protocols go up. Pure: what is to be done is returned.
+Outwards: mtu, rate, PPP header, MPPE, sequence number, acknowledgement riding along, GRE. Inwards: place in the
+sequence, MPPE, order, inner header, source and rate; control protocols go up. Pure: what is to be done is returned.
 """
 
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
 
 from openpptp.credentials import Encryption
+from openpptp.datapath.bucket import Bucket
 from openpptp.datapath.icmp import DONT_FRAGMENT, ICMPV6, fragment, too_big
 from openpptp.datapath.mppe import Decryptor, Encryptor, Signal, decryptor
 from openpptp.datapath.seam import Counters, Inside
@@ -50,7 +52,10 @@ class Path:
         self.counters = Counters()
         self._peer_call_id: int | None = None
         self._inside: Inside | None = None
-        self._allowed: frozenset[bytes] = frozenset()
+        self._addresses: frozenset[bytes] = frozenset()
+        self._networks: tuple[IPv4Network, ...] = ()
+        self._rate_in: Bucket | None = None
+        self._rate_out: Bucket | None = None
         self._encryptor: Encryptor | None = None
         self._decryptor: Decryptor | None = None
         self._sending = SendWindow(first_sequence)
@@ -65,7 +70,10 @@ class Path:
     def interface_up(self, inside: Inside) -> None:
         """Let data flow."""
         self._inside = inside
-        self._allowed = frozenset(address.packed for address in inside.allowed_ipv4)
+        self._addresses = frozenset(address.packed for address in inside.allowed_ipv4)
+        self._networks = inside.routed_ipv4
+        self._rate_in = None if inside.rate_in is None else Bucket(inside.rate_in)
+        self._rate_out = None if inside.rate_out is None else Bucket(inside.rate_out)
 
     def interface_down(self) -> None:
         """Stop data."""
@@ -88,7 +96,7 @@ class Path:
 
     # --- inside to outside
 
-    def encapsulate(self, packet: bytes) -> list[Item]:
+    def encapsulate(self, packet: bytes, now: float) -> list[Item]:
         """Return the GRE packets that carry an inside packet, or the ICMP answer when it is too long."""
         inside = self._inside
         if inside is None or self._peer_call_id is None:
@@ -106,16 +114,20 @@ class Path:
             return []
         protocol = Protocol.IPV4 if version == 4 else Protocol.IPV6
         if len(packet) <= inside.mtu:
-            return [self._data(protocol, packet, inside)]
+            return self._data(protocol, packet, inside, now)
         if version == 4 and not (packet[6] << 8) & DONT_FRAGMENT and (pieces := fragment(packet, inside.mtu)):
-            return [self._data(protocol, piece, inside) for piece in pieces]
+            return [item for piece in pieces for item in self._data(protocol, piece, inside, now)]
         self.counters.dropped_too_big += 1
         answer = too_big(packet, inside.mtu)
         return [] if answer is None else [(Way.INSIDE, answer)]
 
-    def _data(self, protocol: int, packet: bytes, inside: Inside) -> Item:
+    def _data(self, protocol: int, packet: bytes, inside: Inside, now: float) -> list[Item]:
+        if self._rate_out is not None and not self._rate_out.take(len(packet), now):
+            self.counters.dropped_rate += 1
+            return []
         self.counters.packets_out += 1
         self.counters.octets_out += len(packet)
+        self.counters.last_out = now
         if self._encryptor is not None:
             # The inner protocol is written in full, as Windows does: a peer that agreed to PFC may not expect it here.
             packet = self._encryptor.encrypt(encode_frame(protocol, packet, compress_address_control=True))
@@ -126,7 +138,7 @@ class Path:
             compress_address_control=inside.compress_address_control,
             compress_protocol=inside.compress_protocol,
         )
-        return self._numbered(frame)
+        return [self._numbered(frame)]
 
     def encapsulate_frame(self, frame: bytes) -> list[Item]:
         """Return the GRE packet that carries a control-protocol frame, in clear."""
@@ -208,9 +220,9 @@ class Path:
         elif not encrypted and (self._inside.encryption_required or self._encryptor is not None):
             self.counters.dropped_not_encrypted += 1
         else:
-            self._deliver_data(protocol, information, self._inside, items)
+            self._deliver_data(protocol, information, self._inside, items, now)
 
-    def _deliver_data(self, protocol: int, packet: bytes, inside: Inside, items: list[Item]) -> None:
+    def _deliver_data(self, protocol: int, packet: bytes, inside: Inside, items: list[Item], now: float) -> None:
         if protocol == Protocol.IPV6 and inside.peer_identifier is None:
             self.counters.dropped_not_open += 1
             return
@@ -219,16 +231,23 @@ class Path:
             self.counters.dropped_malformed += 1
             return
         packet = packet[:length]
-        if self._allowed:
-            allowed = (
-                packet[12:16] in self._allowed if protocol == Protocol.IPV4 else self._allowed_ipv6(packet, inside)
-            )
+        if self._addresses or self._networks:
+            allowed = self._allowed_ipv4(packet) if protocol == Protocol.IPV4 else self._allowed_ipv6(packet, inside)
             if not allowed:
                 self.counters.dropped_source += 1
                 return
+        if self._rate_in is not None and not self._rate_in.take(length, now):
+            self.counters.dropped_rate += 1
+            return
         self.counters.packets_in += 1
         self.counters.octets_in += length
+        self.counters.last_in = now
         items.append((Way.INSIDE, packet))
+
+    def _allowed_ipv4(self, packet: bytes) -> bool:
+        """Say whether it comes from one of the peer's addresses or a network behind it."""
+        source = packet[12:16]
+        return source in self._addresses or any(IPv4Address(source) in network for network in self._networks)
 
     @staticmethod
     def _allowed_ipv6(packet: bytes, inside: Inside) -> bool:

@@ -6,7 +6,7 @@ callbacks; data never passes through the driver.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 from openpptp.credentials import Encryption
@@ -18,17 +18,33 @@ EncryptionLost = Callable[[int, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """What a call may carry in one direction (datapath/bucket.py)."""
+
+    bits_per_second: int
+    "Of inner packets; 0 is no limit."
+    burst_octets: int = 0
+    "What may come at once; 0: an eighth of a second's worth, 3,000 octets at least."
+
+
+@dataclass(frozen=True, slots=True)
 class Inside:
     """What data a call may carry and how its frames are written."""
 
     mtu: int
     allowed_ipv4: tuple[IPv4Address, ...]
-    "Inner source addresses the peer may use; packets to them go to this call. Empty: any (a client's side)."
+    "Inner source addresses the peer may use; packets to them go to this call. No networks either: any (a client)."
     encryption_required: bool
     compress_address_control: bool
     compress_protocol: bool
     peer_identifier: bytes | None = None
     "IPv6 interface identifier of the peer; None: no IPv6."
+    routed_ipv4: tuple[IPv4Network, ...] = ()
+    "Networks behind the peer: sources it may use as well; packets to them go to this call, the longest prefix first."
+    rate_in: Rate | None = None
+    "From the peer; more is dropped."
+    rate_out: Rate | None = None
+    "To the peer; more is dropped."
 
 
 @dataclass(slots=True)
@@ -51,7 +67,12 @@ class Counters:
     dropped_not_decryptable: int = 0
     dropped_source: int = 0
     dropped_too_big: int = 0
+    dropped_rate: int = 0
     dropped_queue_full: int = 0
+    last_in: float = 0.0
+    "Monotonic seconds of the last data packet from the peer that passed, 0 when there was none."
+    last_out: float = 0.0
+    "And to the peer."
 
 
 class DataPath(Protocol):

@@ -10,6 +10,9 @@ from openpptp.datapath.path import LINK_LOCAL, Path
 from openpptp.datapath.seam import Inside
 from openpptp.errors import Misuse
 
+ADDRESS = 32  # bits of an IPv4 address: the longest prefix there is
+IPV4_HEADER = 20  # octets, the least
+
 
 @dataclass(slots=True, eq=False)
 class Call:
@@ -19,8 +22,10 @@ class Call:
     peer: int
     local: int
     path: Path
-    addresses: tuple[bytes, ...] = field(default=())
-    "Inside destinations that lead here, each 4 octets of IPv4 or 8 of an IPv6 interface identifier."
+    networks: tuple[tuple[int, int], ...] = field(default=())
+    "Inside destinations that lead here, as (prefix length, network); an address is a network of length 32."
+    identifier: bytes | None = None
+    "And the IPv6 interface identifier that does."
     armed: float | None = None
     "For the runner: when it will next look at this call."
     closed: bool = False
@@ -35,7 +40,9 @@ class CallTable:
         self.unrouted = 0
         "Inside packets that belonged to no call."
         self._calls: dict[int, Call] = {}
-        self._addresses: dict[bytes, Call] = {}
+        self._networks: dict[int, dict[int, Call]] = {}
+        "By prefix length, the longest first; no length is there without a network."
+        self._identifiers: dict[bytes, Call] = {}
         self._default: Call | None = None
 
     def __len__(self) -> int:
@@ -66,21 +73,29 @@ class CallTable:
     def attach(self, call: Call, inside: Inside) -> None:
         """Send inside packets for the peer's addresses to this call, or all that no other call takes."""
         self.detach(call)
-        addresses = [address.packed for address in inside.allowed_ipv4]
+        call.networks = tuple((ADDRESS, int(address)) for address in inside.allowed_ipv4)
+        call.networks += tuple((network.prefixlen, int(network.network_address)) for network in inside.routed_ipv4)
+        for length, network in call.networks:
+            if length not in self._networks:
+                self._networks = dict(sorted([*self._networks.items(), (length, {})], reverse=True))
+            self._networks[length][network] = call
         if inside.peer_identifier is not None:
-            addresses.append(inside.peer_identifier)
-        call.addresses = tuple(addresses)
-        for address in call.addresses:
-            self._addresses[address] = call
-        if not inside.allowed_ipv4:
+            call.identifier = inside.peer_identifier
+            self._identifiers[call.identifier] = call
+        if not call.networks:
             self._default = call
 
     def detach(self, call: Call) -> None:
         """Send no more inside packets to this call; an address another call took over stays that one's."""
-        for address in call.addresses:
-            if self._addresses.get(address) is call:
-                del self._addresses[address]
-        call.addresses = ()
+        for length, network in call.networks:
+            if self._networks.get(length, {}).get(network) is call:
+                del self._networks[length][network]
+                if not self._networks[length]:
+                    del self._networks[length]
+        call.networks = ()
+        if call.identifier is not None and self._identifiers.get(call.identifier) is call:
+            del self._identifiers[call.identifier]
+        call.identifier = None
         if self._default is call:
             self._default = None
 
@@ -89,13 +104,20 @@ class CallTable:
         call = None
         version = packet[0] >> 4 if packet else 0
         if version == 4:
-            call = self._addresses.get(packet[16:20], self._default)
+            call = self._longest(int.from_bytes(packet[16:20])) if len(packet) >= IPV4_HEADER else self._default
         elif version == 6:
             is_link_local = packet[24:32] == LINK_LOCAL
-            call = self._addresses.get(packet[32:40], self._default) if is_link_local else self._default
+            call = self._identifiers.get(packet[32:40], self._default) if is_link_local else self._default
         if call is None:
             self.unrouted += 1
         return call
+
+    def _longest(self, destination: int) -> Call | None:
+        for length, networks in self._networks.items():
+            call = networks.get(destination >> ADDRESS - length << ADDRESS - length)
+            if call is not None:
+                return call
+        return self._default
 
     def close(self, call_id: int) -> Call:
         """Forget a call and return it."""
