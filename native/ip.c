@@ -24,6 +24,19 @@ size_t ipv6_length(const uint8_t *packet, size_t length)
     return total <= length ? total : 0;
 }
 
+size_t ipv6_transport(const uint8_t *packet, size_t length, uint8_t *protocol)
+{
+    uint8_t header = packet[6];
+    size_t position = 40;
+    while ((header == IPV6_HOP_BY_HOP || header == IPV6_ROUTING || header == IPV6_DESTINATION) &&
+           position + 2 <= length) {
+        header = packet[position];
+        position += 8u * (packet[position + 1] + 1u);
+    }
+    *protocol = header;
+    return position;
+}
+
 bool plausible(const uint8_t *datagram, size_t length)
 {
     if (length < 2)

@@ -5,10 +5,15 @@
 #include "base.h"
 
 enum { IP_TCP = 6, IP_UDP = 17, IP_ICMP = 1, IP_ICMPV6 = 58 };
+enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_DESTINATION = 60 };
 
 /* A packet's own length, 0 when its header is not consistent; the rest is padding (datapath/path.py). */
 size_t ipv4_length(const uint8_t *packet, size_t length);
 size_t ipv6_length(const uint8_t *packet, size_t length);
+
+/* Where what follows the extension headers of an IPv6 packet begins, perhaps beyond its end, and which protocol it is.
+ * Fragment headers are not passed over, nor what IPsec adds. */
+size_t ipv6_transport(const uint8_t *packet, size_t length, uint8_t *protocol);
 
 /* Can decrypted octets be a PPP datagram that was meant for us (datapath/plausible.py)? */
 bool plausible(const uint8_t *datagram, size_t length);

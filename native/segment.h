@@ -11,8 +11,9 @@ struct segmenter {
     uint8_t *packet; /* after the TUN header; its checksum may be completed in place */
     size_t length;
     uint8_t kind;    /* gso_type without its ECN bit */
-    uint16_t size;   /* payload octets of each packet; 0: one packet */
+    uint16_t size;   /* payload octets of each packet; 0: one packet, as it is */
     size_t headers;  /* octets that each packet repeats */
+    uint64_t pseudo; /* sum of the pseudo header but for the length */
     size_t transport; /* where TCP or UDP begins */
     size_t position; /* of the next payload octet */
     uint32_t number; /* packets written so far */
