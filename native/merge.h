@@ -20,6 +20,7 @@ struct merger {
     merge_write write;
     void *context;
     struct merge_flow *flows; /* MERGE_FLOWS of them */
+    struct merge_flow *order[MERGE_FLOWS]; /* the open ones, oldest first, then the others */
     uint32_t open;
     uint64_t merged; /* packets that went as part of a larger one */
     uint64_t refused; /* packets that write did not take */
