@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 import structlog
 
 from openpptp.credentials import Encryption
+from openpptp.daemon.guarded import Guarded
 from openpptp.datapath.path import Item, Path, Way
 from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside
 from openpptp.datapath.table import Call, CallTable
@@ -24,7 +25,7 @@ IDLE_WAKES = 64  # ours: wake-ups in a row with nothing to read, after which a s
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class ReferenceDataPath:
+class ReferenceDataPath(Guarded):
     """Implements seam.DataPath; the ports stay their owner's to close, after this is closed."""
 
     def __init__(
@@ -40,10 +41,9 @@ class ReferenceDataPath:
 
         The callbacks are called from the loop, never from within a method of this object.
         """
+        super().__init__()
         self.malformed = 0
         "GRE packets nobody could read."
-        self.defects = 0
-        "Exceptions that were caught; each cost one packet."
         self._gre = gre
         self._tun: TunDevice | None = None
         self._frame_received = frame_received
@@ -185,15 +185,6 @@ class ReferenceDataPath:
             else:
                 self._encryption_lost(call.call_id, way is Way.GAVE_UP)
         self._arm(call)
-
-    def _guarded(self, step: Callable[..., object], *arguments: object) -> None:
-        """Run a step; a defect of ours costs one packet and, now and then, a line in the log."""
-        try:
-            step(*arguments)
-        except Exception:
-            self.defects += 1
-            if self.defects & (self.defects - 1) == 0:  # the 1st, 2nd, 4th ...: a peer must not be able to fill the log
-                _log.exception("a defect in this program; a packet is dropped", defects=self.defects)
 
     def _watch(self, descriptor: int, read: Callable[[], int]) -> None:
         self._readers[descriptor] = 0

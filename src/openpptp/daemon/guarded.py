@@ -1,0 +1,24 @@
+"""What every data path does when a step of its own fails."""
+
+from collections.abc import Callable
+
+import structlog
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Guarded:
+    """Runs steps of which each costs one packet when it fails."""
+
+    def __init__(self) -> None:
+        self.defects = 0
+        "Exceptions that were caught."
+
+    def _guarded(self, step: Callable[..., object], *arguments: object) -> None:
+        """Run a step; a defect of ours costs one packet and, now and then, a line in the log."""
+        try:
+            step(*arguments)
+        except Exception:
+            self.defects += 1
+            if self.defects & (self.defects - 1) == 0:  # the 1st, 2nd, 4th ...: a peer must not be able to fill the log
+                _log.exception("a defect in this program; a packet is dropped", defects=self.defects)
