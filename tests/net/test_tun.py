@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import socket
@@ -7,8 +8,11 @@ import pytest
 from tests.net.packets import powerless, udp
 
 from openpptp.errors import SetupError
+from openpptp.net import tun as tun_module
 from openpptp.net.links import Links
 from openpptp.net.tun import Tun
+
+UDP_SEGMENT = 103  # linux/udp.h
 
 
 @pytest.fixture
@@ -84,6 +88,65 @@ class FaultTests:
         tun.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
             tun.send(b"E" * 20)
+
+
+@pytest.mark.root
+class EngineTests:
+    """What only the engine asks for: a header that tells of large segments, and several queues."""
+
+    def test_with_offload_a_header_says_how_to_cut(self, alone):
+        tun, links = Tun("inside", offload=True), Links()
+        links.device_up("inside", address=IPv4Interface("10.88.0.1/24"), mtu=1400)
+        links.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
+            program.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1000)
+            program.sendto(bytes(5000), ("10.88.0.2", 7))
+        frames = tun.receive()
+        # One large segment where the kernel knows those of UDP, else cut by it.
+        kinds = [frame[1] for frame in frames]
+        assert kinds in ([5], [0] * 5)
+        assert all(frame[10] == 0x45 for frame in frames)
+        tun.close()
+
+    def test_without_offload_for_udp_tcp_is_still_offered(self, alone, monkeypatch):
+        asked = []
+
+        def ioctl(file, request, argument):
+            if request == tun_module.TUNSETOFFLOAD:
+                asked.append(argument)
+                if argument & tun_module.LARGE_UDP:
+                    raise OSError(errno.EINVAL, "unknown")
+            return real(file, request, argument)
+
+        real = tun_module.fcntl.ioctl
+        monkeypatch.setattr(tun_module.fcntl, "ioctl", ioctl)
+        Tun("inside", offload=True).close()
+        assert asked == [tun_module.LARGE_TCP | tun_module.LARGE_UDP, tun_module.LARGE_TCP]
+
+    def test_queues_share_the_flows(self, alone):
+        tun, links = Tun("inside", queues=3), Links()
+        links.device_up("inside", address=IPv4Interface("10.88.0.1/24"), mtu=1400)
+        links.close()
+        assert len(set(tun.filenos)) == 3
+        assert tun.fileno() == tun.filenos[0]
+        for port in range(60):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
+                program.sendto(b"", ("10.88.0.2", 7 + port))
+        arrived = []
+        for file in tun.filenos:
+            with contextlib.suppress(BlockingIOError):
+                while os.read(file, 2000):
+                    arrived.append(file)
+        assert len(arrived) == 60
+        assert len(set(arrived)) > 1
+        tun.close()
+        assert tun.filenos == (-1,)
+
+    @pytest.mark.parametrize("queues", [0, 257])
+    def test_a_number_of_queues_no_device_has_is_a_wrong_setting(self, queues):
+        with pytest.raises(SetupError, match="queues") as caught:
+            Tun("inside", queues=queues)
+        assert caught.value.exit_code == 2
 
 
 class NameTests:

@@ -1,5 +1,10 @@
-"""The TUN device through which all inside packets leave and enter, whole IP packets without any header before them."""
+"""The TUN device through which all inside packets leave and enter.
 
+The reference data path takes whole IP packets without any header before them; the engine takes large segments as well,
+each with a header that says how it is to be cut (IFF_VNET_HDR), and may take several queues.
+"""
+
+import contextlib
 import errno
 import fcntl
 import os
@@ -14,6 +19,13 @@ LONGEST_NAME = 15  # IFNAMSIZ without its closing zero
 TUNSETIFF = 0x400454CA  # linux/if_tun.h
 IFF_TUN = 0x0001
 IFF_NO_PI = 0x1000
+IFF_VNET_HDR = 0x4000
+IFF_MULTI_QUEUE = 0x0100
+TUNSETOFFLOAD = 0x400454D0
+TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, TUN_F_USO4, TUN_F_USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
+LARGE_TCP = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN
+LARGE_UDP = TUN_F_USO4 | TUN_F_USO6  # since Linux 6.2
+MOST_QUEUES = 256  # linux/tun.c: MAX_TAP_QUEUES
 
 # The device is down or gone, the packet is none, memory is short: one lost packet, never an exception per packet.
 PACKET_LOST = (
@@ -31,19 +43,30 @@ PACKET_LOST = (
 class Tun:
     """A TunDevice of the system; the interface exists as long as this object is open."""
 
-    def __init__(self, name: str = "pptp%d", *, node: str = DEVICE_NODE) -> None:
+    def __init__(
+        self, name: str = "pptp%d", *, node: str = DEVICE_NODE, offload: bool = False, queues: int = 1
+    ) -> None:
         """Make the interface; %d in name stands for the first free number.
 
+        offload and queues are for whoever reads and writes filenos itself: offload puts 10 octets of struct
+        virtio_net_hdr before each packet and allows large segments; queues spreads flows over so many descriptors.
         Raises SetupError when there is no TUN driver, no privilege, or the name is taken.
         """
+        if not 1 <= queues <= MOST_QUEUES:
+            raise SetupError(f"a TUN device has 1 to {MOST_QUEUES} queues, not {queues}", exit_code=2)
         if not name or len(name) > LONGEST_NAME or not name.isascii() or any(c in name for c in "/ :\t\n"):
             message = f"'{name}' cannot name an interface: use 1 to {LONGEST_NAME} ASCII letters, digits, '-' or '_'"
             raise SetupError(message, exit_code=2)
-        self._file = _open_node(node)
+        flags = IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if offload else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
+        self._files: list[int] = []
         try:
-            self._name = _attach(self._file, name)
+            self._name = self._add_queue(node, name, flags)
+            for _ in range(1, queues):
+                self._add_queue(node, self._name, flags)
+            if offload:
+                _allow_large(self._files[0])
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
         self._buffer = bytearray(65536)
         self._view = memoryview(self._buffer)
@@ -52,6 +75,10 @@ class Tun:
         self.gone = False
         "The interface was deleted under us; its descriptor stays readable for ever, so stop watching it."
 
+    def _add_queue(self, node: str, name: str, flags: int) -> str:
+        self._files.append(_open_node(node))
+        return _attach(self._files[-1], name, flags)
+
     @property
     def name(self) -> str:
         """The interface's name in the system."""
@@ -59,12 +86,17 @@ class Tun:
 
     def fileno(self) -> int:
         """Return what a selector can watch."""
-        return self._file
+        return self.filenos[0]
+
+    @property
+    def filenos(self) -> tuple[int, ...]:
+        """The descriptor of each queue; -1 when it is closed."""
+        return tuple(self._files) or (-1,)
 
     def receive(self, limit: int = 64) -> list[bytes]:
         """Return inside packets on their way out, at most limit; empty when nothing waits."""
         packets: list[bytes] = []
-        file, buffers, view = self._file, (self._buffer,), self._view
+        file, buffers, view = self.fileno(), (self._buffer,), self._view
         for _ in range(limit):
             try:
                 octets = os.readv(file, buffers)
@@ -79,7 +111,7 @@ class Tun:
     def send(self, packet: bytes) -> bool:
         """Hand one packet to the inside; False when the system did not take it, counted in unsent."""
         try:
-            os.write(self._file, packet)
+            os.write(self.fileno(), packet)
         except OSError as error:
             if error.errno not in PACKET_LOST:
                 raise
@@ -89,9 +121,8 @@ class Tun:
 
     def close(self) -> None:
         """Close; the interface goes with it."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        while self._files:
+            os.close(self._files.pop())
 
 
 def _open_node(node: str) -> int:
@@ -108,8 +139,16 @@ def _open_node(node: str) -> int:
         raise SetupError(message, exit_code=3) from error
 
 
-def _attach(file: int, name: str) -> str:
-    request = INTERFACE_REQUEST.pack(name.encode("ascii"), IFF_TUN | IFF_NO_PI)
+def _allow_large(file: int) -> None:
+    """Let the system hand over large segments and packets without checksums, as far as it knows them."""
+    for features in (LARGE_TCP | LARGE_UDP, LARGE_TCP):
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(file, TUNSETOFFLOAD, features)
+            return
+
+
+def _attach(file: int, name: str, flags: int) -> str:
+    request = INTERFACE_REQUEST.pack(name.encode("ascii"), flags)
     try:
         answer = fcntl.ioctl(file, TUNSETIFF, request)
     except PermissionError as error:
