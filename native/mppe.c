@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "chain.h"
 #include "ip.h"
 #include "mppe_stateful.h"
 
@@ -20,108 +21,6 @@
 #define SANITY_LIMIT 1600
 #define HOPELESS_PACKETS 100     /* ours: this many that do not decrypt, and none that does for HOPELESS_TIME: the end */
 #define HOPELESS_TIME 60.0
-
-#define RING_LEAST 16 /* ours: keys in the first ring; a call that only keeps alive needs no more */
-
-/* --- keys by number */
-
-static bool chain_begin(struct key_chain *chain, const struct engine_encryption *encryption)
-{
-    uint32_t bits = encryption->key_bits;
-    if (bits != 40 && bits != 56 && bits != 128)
-        return false;
-    chain->start.bits = (uint8_t)bits;
-    chain->start.length = bits == 128 ? 16 : 8;
-    memcpy(chain->start.start_key, encryption->start_key, chain->start.length);
-    initial_key(&chain->start, chain->last);
-    return true;
-}
-
-static void chain_free_ring(struct key_chain *chain)
-{
-    if (!chain->ring)
-        return;
-    explicit_bzero(chain->ring, chain->capacity * sizeof *chain->ring);
-    free(chain->ring);
-    chain->ring = NULL;
-    chain->capacity = 0;
-}
-
-static uint8_t *chain_place(const struct key_chain *chain, uint64_t number)
-{
-    return chain->ring[number & (chain->capacity - 1)];
-}
-
-/* Have a place for each key from number oldest to before end. False when memory is short. */
-static bool chain_hold(struct key_chain *chain, uint64_t oldest, uint64_t end)
-{
-    if (likely(end - oldest <= chain->capacity))
-        return true;
-    struct key_chain larger = *chain;
-    larger.capacity = chain->capacity ? chain->capacity : RING_LEAST;
-    while (larger.capacity < end - oldest)
-        larger.capacity *= 2;
-    larger.ring = malloc(larger.capacity * sizeof *larger.ring);
-    if (!larger.ring)
-        return false;
-    uint64_t number = chain->derived > chain->capacity ? chain->derived - chain->capacity : 0;
-    for (; number < chain->derived; number++)
-        memcpy(chain_place(&larger, number), chain_place(chain, number), sizeof chain->last);
-    if (chain->derived) /* the first ring after a rest: a later rest may have to begin at this key again */
-        memcpy(chain_place(&larger, chain->derived - 1), chain->last, sizeof chain->last);
-    chain_free_ring(chain);
-    *chain = larger;
-    return true;
-}
-
-/* Return the key with this number, derived as needed; NULL when memory is short. Those from oldest on stay. */
-static const uint8_t *chain_key(struct key_chain *chain, uint64_t oldest, uint64_t number)
-{
-    if (unlikely(number >= chain->derived)) {
-        if (!chain_hold(chain, oldest, number + 1 + chain->want))
-            return NULL;
-        while (number >= chain->derived) {
-            next_key(&chain->start, chain->last);
-            memcpy(chain_place(chain, chain->derived), chain->last, sizeof chain->last);
-            chain->derived++;
-        }
-    }
-    return chain_place(chain, number);
-}
-
-/* Let lanes_run make so many more. When memory is short it does not, and the packets that need them do. */
-static void chain_order(struct key_chain *chain, uint64_t oldest, uint32_t want, struct cipher_batch *batch)
-{
-    if (want <= chain->want || !chain_hold(chain, oldest, chain->derived + want))
-        return;
-    if (!chain->want)
-        batch->chains[batch->chains_count++] = chain;
-    chain->want = want;
-}
-
-/* Free the ring. The keys from number on can be made again, those before are forgotten. */
-static void chain_rewind(struct key_chain *chain, uint64_t number)
-{
-    if (number < chain->derived) {
-        if (number)
-            memcpy(chain->last, chain_place(chain, number - 1), sizeof chain->last);
-        else
-            initial_key(&chain->start, chain->last);
-        chain->derived = number;
-    }
-    chain_free_ring(chain);
-}
-
-static void order_job(struct cipher_batch *batch, const struct key_chain *chain, const uint8_t *key, const uint8_t *in,
-                      uint8_t *out, size_t length)
-{
-    struct cipher_job *job = &batch->jobs[batch->jobs_count++];
-    memcpy(job->key, key, sizeof job->key);
-    job->key_length = chain->start.length;
-    job->in = in;
-    job->out = out;
-    job->length = (uint32_t)length;
-}
 
 /* --- our half */
 
@@ -143,7 +42,7 @@ int encryptor_begin(struct encryptor *encryptor, const struct engine_encryption 
 
 void encryptor_end(struct encryptor *encryptor)
 {
-    chain_free_ring(&encryptor->chain);
+    chain_end(&encryptor->chain);
     if (encryptor->rc4) {
         explicit_bzero(encryptor->rc4, sizeof *encryptor->rc4);
         free(encryptor->rc4);
@@ -186,7 +85,7 @@ static bool encrypt_stateless(struct encryptor *encryptor, uint8_t *header, size
     if (!key)
         return false;
     write16(header, (uint16_t)(MPPE_FLUSHED | MPPE_ENCRYPTED | encryptor->count));
-    order_job(batch, chain, key, header + MPPE_HEADER, header + MPPE_HEADER, datagram_length);
+    chain_order_job(chain, key, header + MPPE_HEADER, header + MPPE_HEADER, datagram_length, batch);
     encryptor->number++;
     /* One key for each used: so many are ahead of the next batch as the largest one took. */
     chain_order(chain, number, chain->want + 1, batch);
@@ -230,7 +129,7 @@ int decryptor_begin(struct decryptor *decryptor, const struct engine_encryption 
 void decryptor_end(struct decryptor *decryptor)
 {
     stateful_end(decryptor);
-    chain_free_ring(&decryptor->chain);
+    chain_end(&decryptor->chain);
     explicit_bzero(decryptor, sizeof *decryptor);
 }
 
@@ -324,7 +223,7 @@ int64_t decryptor_foresee(struct decryptor *decryptor, const uint8_t *informatio
     const uint8_t *key = chain_key(chain, oldest, (uint64_t)number);
     if (!key)
         return -1;
-    order_job(batch, chain, key, information + MPPE_HEADER, plain, information_length - MPPE_HEADER);
+    chain_order_job(chain, key, information + MPPE_HEADER, plain, information_length - MPPE_HEADER, batch);
     /* As many ahead of the last one as this batch has brought: the next will bring no fewer. */
     int64_t brought = number - decryptor->latest;
     if (brought > 0) {
