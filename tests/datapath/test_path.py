@@ -368,8 +368,16 @@ class InwardsTests(Subject):
             ip6(header=58, payload=b"\x86\x00" + bytes(14)),
             ip6(header=58, payload=b"\x89\x00" + bytes(14)),
             ip6(header=0, payload=b"\x3a\x00" + bytes(6) + b"\x86\x00" + bytes(14)),
+            ip6(header=43, payload=b"\x3c\x01" + bytes(14) + b"\x3a\x00" + bytes(6) + b"\x89\x00" + bytes(14)),
         ],
-        ids=["other identifier", "global", "router advertisement", "redirect", "advertisement behind an option"],
+        ids=[
+            "other identifier",
+            "global",
+            "router advertisement",
+            "redirect",
+            "advertisement behind an option",
+            "redirect behind two headers",
+        ],
     )
     def test_b091_ipv6_that_is_not_the_peers_to_say_is_dropped(self, packet):
         path = self.open(ipv6=True)

@@ -7,7 +7,7 @@ from tests.native.parts import part
 
 from openpptp.credentials import Encryption
 from openpptp.datapath.path import Item, Way
-from openpptp.datapath.seam import Counters, Inside
+from openpptp.datapath.seam import Counters, Inside, Rate
 from openpptp.datapath.window import WINDOW
 from openpptp.machine import Deadline
 
@@ -283,7 +283,7 @@ def _encryption(encryption: Encryption) -> Any:
     )
 
 
-def _rate(rate: Any) -> dict[str, int]:
+def _rate(rate: Rate | None) -> dict[str, int]:
     return {} if rate is None else {"bits_per_second": rate.bits_per_second, "burst_octets": rate.burst_octets}
 
 
@@ -309,9 +309,7 @@ class NativePath:
 
     def interface_up(self, inside: Inside) -> None:
         prefixes = [(int(address), 32) for address in inside.allowed_ipv4]
-        prefixes += [
-            (int(network.network_address), network.prefixlen) for network in getattr(inside, "routed_ipv4", ())
-        ]
+        prefixes += [(int(network.network_address), network.prefixlen) for network in inside.routed_ipv4]
         given = ffi.new(
             "struct engine_inside *",
             {
@@ -321,8 +319,8 @@ class NativePath:
                 "compress_protocol": inside.compress_protocol,
                 "has_peer_identifier": inside.peer_identifier is not None,
                 "peer_identifier": inside.peer_identifier or bytes(8),
-                "rate_in": _rate(getattr(inside, "rate_in", None)),
-                "rate_out": _rate(getattr(inside, "rate_out", None)),
+                "rate_in": _rate(inside.rate_in),
+                "rate_out": _rate(inside.rate_out),
             },
         )
         assert not lib.twin_interface_up(self._twin, given, ffi.new("struct engine_prefix[]", prefixes), len(prefixes))
@@ -339,7 +337,7 @@ class NativePath:
     def encryption_flush(self) -> None:
         lib.twin_encryption_flush(self._twin)
 
-    def encapsulate(self, packet: bytes, now: float = 0.0) -> list[Item]:
+    def encapsulate(self, packet: bytes, now: float) -> list[Item]:
         lib.twin_encapsulate(self._twin, packet, len(packet), now)
         return self._items()
 
