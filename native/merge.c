@@ -184,8 +184,11 @@ static bool can_merge(const struct segment *segment)
            (tcp[TCP_FLAGS] & ~FLAG_PSH) == FLAG_ACK && segment->length <= LONGEST_PACKET;
 }
 
+/* IPv4's own checksum too: a header that the system would refuse must not get a right one from us. */
 static bool is_intact(const struct segment *segment)
 {
+    if (segment->packet[0] >> 4 == 4 && checksum_fold(checksum_add(0, segment->packet, segment->transport)) != 0xFFFF)
+        return false;
     size_t covered = segment->length - segment->transport;
     uint64_t pseudo = checksum_pseudo(segment->packet, IP_TCP, (uint32_t)covered);
     return checksum_fold(checksum_add(pseudo, segment->tcp, covered)) == 0xFFFF;

@@ -1,0 +1,79 @@
+/* Packets for the tests of the rooms that touch inner headers. */
+#ifndef OPENPPTP_PACKETS_H
+#define OPENPPTP_PACKETS_H
+
+#include <stdlib.h>
+
+#include "../ip.h"
+#include "../offload.h"
+
+#define HEADERS_V4 40 /* IPv4 and TCP without options */
+#define HEADERS_V6 60
+
+/* Memory of exactly this size, so that a read beyond it is seen. */
+static inline uint8_t *copy_of(const uint8_t *octets, size_t length)
+{
+    uint8_t *copy = malloc(length ? length : 1);
+    if (!copy)
+        abort();
+    memcpy(copy, octets, length);
+    return copy;
+}
+
+static inline uint16_t one_by_one(uint64_t sum, const uint8_t *octets, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        sum += i % 2 ? octets[i] : (uint32_t)octets[i] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* Write right checksums into a TCP packet without IP options. */
+static inline void seal_tcp(uint8_t *packet, size_t length)
+{
+    bool is_ipv4 = packet[0] >> 4 == 4;
+    size_t ip = is_ipv4 ? 20 : 40;
+    uint64_t pseudo = one_by_one(IP_TCP + (length - ip), is_ipv4 ? packet + 12 : packet + 8, is_ipv4 ? 8 : 32);
+    if (is_ipv4) {
+        write16(packet + 10, 0);
+        write16(packet + 10, (uint16_t)~one_by_one(0, packet, 20));
+    }
+    write16(packet + ip + TCP_CHECKSUM, 0);
+    write16(packet + ip + TCP_CHECKSUM, (uint16_t)~one_by_one(pseudo, packet + ip, length - ip));
+}
+
+/* Write a TCP packet from port 1000 + flow to port 80, payload counted up from the sequence number. */
+static inline size_t write_tcp(uint8_t *to, int version, uint8_t flow, uint32_t sequence, uint8_t flags, size_t payload)
+{
+    size_t ip = version == 4 ? 20 : 40;
+    size_t length = ip + TCP_HEADER + payload;
+    memset(to, 0, ip + TCP_HEADER);
+    if (version == 4) {
+        memcpy(to, (uint8_t[]){0x45, 0, 0, 0, 0, 7, 0x40, 0, 64, IP_TCP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, 20);
+        write16(to + 2, (uint16_t)length);
+    } else {
+        to[0] = 0x60;
+        write16(to + 4, (uint16_t)(length - 40));
+        to[6] = IP_TCP;
+        to[7] = 64;
+        to[8] = to[24] = 0xFE;
+        to[9] = to[25] = 0x80;
+        to[23] = 1;
+        to[39] = 2;
+    }
+    uint8_t *tcp = to + ip;
+    write16(tcp, (uint16_t)(1000 + flow));
+    write16(tcp + 2, 80);
+    write32(tcp + TCP_SEQUENCE, sequence);
+    write32(tcp + TCP_ACKNOWLEDGEMENT, 99);
+    tcp[TCP_OFFSET] = 0x50;
+    tcp[TCP_FLAGS] = flags;
+    write16(tcp + TCP_WINDOW, 500);
+    for (size_t i = 0; i < payload; i++)
+        tcp[TCP_HEADER + i] = (uint8_t)((sequence + i) * 7);
+    seal_tcp(to, length);
+    return length;
+}
+
+#endif
