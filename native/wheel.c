@@ -8,7 +8,9 @@ static int64_t millisecond(seconds when)
 
 static void link_call(struct wheel *wheel, struct call *call, seconds when)
 {
-    struct call **place = &wheel->places[millisecond(when) & (WHEEL_PLACES - 1)];
+    /* A deadline may have passed when it becomes known; it is met at the next look, not a turn later. */
+    int64_t turn = millisecond(when) > wheel->turned ? millisecond(when) : wheel->turned;
+    struct call **place = &wheel->places[turn & (WHEEL_PLACES - 1)];
     call->in.armed = when;
     call->in.later = *place;
     call->in.earlier = place;
@@ -74,9 +76,8 @@ seconds wheel_next(const struct wheel *wheel)
              call = call->in.later)
             if (first < 0 || call->in.armed < first)
                 first = call->in.armed;
-        /* What stands at a later place is due later, but for what was armed for a time already past. */
-        if (first >= 0 && millisecond(first) <= wheel->turned + turn)
-            break;
+        if (first >= 0)
+            break; /* what stands at a later place is due later */
     }
     return first;
 }

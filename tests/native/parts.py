@@ -32,7 +32,7 @@ def part(declarations: str, *sources: str, include: str) -> Any:
             include,
             sources=[str(NATIVE / source) for source in sources],
             include_dirs=[str(NATIVE)],
-            extra_compile_args=["-std=gnu11", *CHECKED],
+            extra_compile_args=["-std=gnu11", "-D_GNU_SOURCE", *CHECKED],
             extra_link_args=["-fsanitize=undefined"],
         )
         made = Path(builder.compile(tmpdir=str(directory)))
