@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from tests.native.parts import part
+from tests.native.parts import NATIVE, part
 
 from openpptp.credentials import Encryption
 from openpptp.datapath.path import Item, Way
@@ -13,6 +13,7 @@ from openpptp.machine import Deadline
 
 WAYS = (Way.INSIDE, Way.OUTSIDE, Way.UP, Way.LOST_STEP, Way.GAVE_UP)
 "In the order of engine.h."
+ROOMS = ("bucket", "chain", "[de]*capsulate", "gre", "icmp", "ip", "lanes*", "mppe*", "path", "sha1*", "window")
 REASONS = {1: "held packets", 2: "owed acknowledgement"}
 
 COUNTERS = f"""
@@ -58,19 +59,7 @@ _PART = part(
     int twin_deadline(struct twin *twin, double *when);
     void twin_counters(struct twin *twin, struct engine_counters *sum);
     """,
-    *(
-        "bucket.c",
-        "decapsulate.c",
-        "encapsulate.c",
-        "gre.c",
-        "icmp.c",
-        "ip.c",
-        "lanes.c",
-        "mppe.c",
-        "mppe_stateful.c",
-        "chain.c",
-    ),
-    *("path.c", "sha1.c", "window.c"),
+    *(source.name for room in ROOMS for source in sorted(NATIVE.glob(f"{room}.c"))),
     include=r"""
     #include <stdlib.h>
 
