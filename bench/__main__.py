@@ -5,6 +5,8 @@ import datetime as dt
 import importlib
 import os
 import platform
+import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -45,7 +47,7 @@ def subjects(runs: int, data_path: str) -> dict[str, Callable[[], list[Row]]]:
         "forged": lambda: of("forged", "forged")(data_path),
         "reference": lambda: of("throughput", "reference")(runs),
         "guest": lambda: of("guest", "guest")(min(runs, 3), data_path),
-        "profile": lambda: of("profile", "profile")(data_path),
+        "profile": lambda: of("processor", "profile")(data_path),
     }
 
 
@@ -62,8 +64,30 @@ def machine() -> str:
     return f"{os.cpu_count()} x {model}, Linux {platform.release()}, Python {platform.python_version()}"
 
 
+def versions() -> str:
+    """Name the programs that took part."""
+    asked = {
+        "gcc": ("gcc", "-dumpfullversion"),
+        "iperf3": ("iperf3", "--version"),
+        "pppd": ("pppd", "--version"),
+        "pptpd": ("pptpd", "--version"),
+        "pptp": ("pptp", "--version"),
+    }
+    return "With " + ", ".join(f"{name} {_version(*command)}" for name, command in asked.items()) + "."
+
+
+def _version(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except OSError:
+        return "(not there)"
+    found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return found[0] if found else "(unknown)"
+
+
 def rows_of(name: str, measure: Callable[[], list[Row]]) -> list[Row]:
     """Measure one subject; what cannot be measured says why, and the others go on."""
+    sys.stderr.write(f"{name} ...\n")
     began = time.monotonic()
     try:
         rows = measure()
@@ -83,7 +107,9 @@ def main() -> None:
     given = parser.parse_args()
     if os.geteuid():
         sys.exit("scripts/bench: makes network namespaces; run it as root (sudo)")
-    lines = [f"Measured {dt.datetime.now(tz=dt.UTC):%Y-%m-%d} on {machine()}.", "", HEAD]
+    if given.write and given.only:
+        parser.error("--write is for the whole table, not with --only")
+    lines = [f"Measured {dt.datetime.now(tz=dt.UTC):%Y-%m-%d} on {machine()}. {versions()}", "", HEAD]
     sys.stdout.write("\n".join(lines) + "\n")
     for name, measure in subjects(given.runs, given.data_path).items():
         if not given.only or name in given.only:

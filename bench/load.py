@@ -1,7 +1,7 @@
 """A load generator: many voluntary tunnels to one server from one process.
 
-Run in the namespace of the clients: `python -m bench.load SERVER --sessions 1000 --at-once 32`. Prints JSON. With
---tun, one device carries the data of all: packets to 10.92.x.y go through the session whose address is 10.91.x.y.
+Run in the namespace of the clients: `python -m bench.load SERVER --sessions 1000 --at-once 32`. Prints JSON. One
+device carries the data of all: packets to 10.92.x.y go through the session whose address is 10.91.x.y.
 """
 
 import argparse
@@ -11,24 +11,25 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
 
 import structlog
 
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.calls import Calls, inside
+from openpptp.daemon.data_path import Doors
 from openpptp.daemon.driver import TunnelDriver
-from openpptp.daemon.reference import ReferenceDataPath
+from openpptp.daemon.wishes import DataPathWishes, DataPathWord
 from openpptp.datapath.seam import Counters
 from openpptp.errors import EndReason
-from openpptp.net.gre import RawGrePort
-from openpptp.net.tun import Tun
 from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call_ids import CallIds
 from openpptp.tunnel.settings import CallKind, Side, TunnelSettings
 from openpptp.tunnel.tunnel import Tunnel
 
+DEVICE = "pptp-load"
 OURS = "10.91.0.0/16"
 BEHIND_SERVER, THEIR_LENGTH = IPv4Address("10.92.0.0"), 16
 "Each session's far end: the host part is that of the session's own address."
@@ -43,21 +44,16 @@ def far_end(address: IPv4Address) -> IPv4Address:
 class LoadClients:
     """Owns all tunnels of the generator and counts what becomes of them."""
 
-    def __init__(self, server: str, user: str, password: str, tun: Tun | None = None) -> None:
+    def __init__(self, server: str, user: str, password: str, doors: Doors) -> None:
         self._server = server
         self._link = LinkSettings(our_name=user, our_password=password, answer_with=(AuthMethod.MSCHAP_V2,))
         self._settings = TunnelSettings(link=self._link, accepts=frozenset())
         self._loop = asyncio.get_running_loop()
-        self._gre = RawGrePort()
         self._calls = Calls()
         self._call_ids = CallIds(os.urandom)
         self._up: dict[TunnelDriver, asyncio.Future[bool]] = {}
-        self._data_path = ReferenceDataPath(
-            self._gre,
-            tun,
-            frame_received=self._calls.frame_received,
-            encryption_lost=self._calls.encryption_lost,
-            loop=self._loop,
+        self.data_path = doors.open_data_path(
+            frame_received=self._calls.frame_received, encryption_lost=self._calls.encryption_lost
         )
         self._log = structlog.get_logger()
         self.drivers: list[TunnelDriver] = []
@@ -91,7 +87,7 @@ class LoadClients:
             await self._empty.wait()
 
     def _driver(self) -> TunnelDriver:
-        driver = TunnelDriver(self._tunnel, self._data_path, self._calls, self, self._log)
+        driver = TunnelDriver(self._tunnel, self.data_path, self._calls, self, self._log)
         self.drivers.append(driver)
         return driver
 
@@ -108,7 +104,7 @@ class LoadClients:
         assert output.our_address is not None
         self.addresses.append(output.our_address)
         self.mtus.add(output.mtu)
-        self._data_path.interface_up(output.call_id, inside(output, far_end(output.our_address)))
+        self.data_path.interface_up(output.call_id, inside(output, far_end(output.our_address)))
         up = self._up.pop(driver)
         up.set_result(True)
 
@@ -139,27 +135,30 @@ def lead_in(device: str, mtu: int) -> None:
         subprocess.run(["ip", *command.split()], check=True)
 
 
-async def generate(server: str, user: str, password: str, sessions: int, at_once: int, device: str | None) -> None:
+async def generate(server: str, user: str, password: str, sessions: int, at_once: int, kind: DataPathWord) -> None:
     """Bring the sessions up, print what it took, hold them until standard input ends, hang up."""
-    tun = Tun(device) if device else None
-    clients = LoadClients(server, user, password, tun)
-    began, busy = time.monotonic(), time.process_time()
-    up = await clients.many(sessions, at_once)
-    seconds = time.monotonic() - began
-    report = {
-        "sessions": sessions,
-        "up": up,
-        "seconds": seconds,
-        "own_processor_seconds": time.process_time() - busy,
-        "failures": sorted(set(clients.failures)),
-        "ends": [[str(address), str(far_end(address))] for address in clients.addresses] if tun else [],
-    }
-    if tun:
-        lead_in(tun.name, min(clients.mtus))
-    sys.stdout.write(json.dumps(report) + "\n")
-    sys.stdout.flush()
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    await clients.hang_up()
+    async with AsyncExitStack() as undo:
+        doors = Doors(DataPathWishes(kind), structlog.get_logger(), undo)
+        doors.open_gre()
+        device = doors.open_tun(DEVICE).name
+        clients = LoadClients(server, user, password, doors)
+        undo.callback(clients.data_path.close)
+        began, busy = time.monotonic(), time.process_time()
+        up = await clients.many(sessions, at_once)
+        report = {
+            "sessions": sessions,
+            "up": up,
+            "seconds": time.monotonic() - began,
+            "own_processor_seconds": time.process_time() - busy,
+            "failures": sorted(set(clients.failures)),
+            "ends": [[str(address), str(far_end(address))] for address in clients.addresses],
+        }
+        if clients.mtus:
+            lead_in(device, min(clients.mtus))
+        sys.stdout.write(json.dumps(report) + "\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        await clients.hang_up()
 
 
 def main() -> None:
@@ -173,10 +172,9 @@ def main() -> None:
     parser.add_argument(
         "--data-path", choices=("engine", "reference"), default="reference", help="what carries the packets"
     )
-    parser.add_argument("--tun", metavar="DEVICE", help="make this device and let it carry the data")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    asyncio.run(generate(given.server, given.user, given.password, given.sessions, given.at_once, given.tun))
+    asyncio.run(generate(given.server, given.user, given.password, given.sessions, given.at_once, given.data_path))
 
 
 if __name__ == "__main__":

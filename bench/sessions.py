@@ -17,7 +17,6 @@ from bench.throughput import DIRECTIONS
 
 COUNTS = (1, 10, 100, 1000)
 TARGET = 0.8  # of one session's, by the most sessions
-DEVICE = "pptp-load"
 PORT = "5002"
 SECONDS = 2.0
 PATIENCE = 90.0
@@ -51,7 +50,7 @@ def _held(network: Network, count: int, data_path: str) -> Iterator[Ends]:
     """Hold so many sessions; return where a connection through each begins and ends."""
     network.server.ip(f"route add local {BEHIND_SERVER}/{THEIR_LENGTH} dev lo")
     command = (sys.executable, "-m", "bench.load", SERVER, "--user", USER, "--password", PASSWORD)
-    options = ("--sessions", str(count), "--tun", DEVICE, *data_path_flags(data_path))
+    options = ("--sessions", str(count), *data_path_flags(data_path))
     with network.client.start(*command, *options, stdin=PIPE, stdout=PIPE, text=True) as generator:
         assert generator.stdout is not None
         report = json.loads(generator.stdout.readline() or "{}")
