@@ -21,7 +21,8 @@ struct events {
 int events_begin(struct events *events, bool bounded);
 void events_end(struct events *events);
 
-/* Copy one event in; false, counted, when there is no room. ENGINE_LOST_STEP and ENGINE_GAVE_UP always find room. */
+/* Copy one event in; false, counted, when there is no room. ENGINE_LOST_STEP and ENGINE_GAVE_UP always find room; where
+ * one of a kind waits for a call already, a second one says nothing more and is left out (not in memory mode). */
 bool events_put(struct events *events, uint32_t way, uint16_t call_id, const uint8_t *octets, size_t length);
 
 /* Copy the oldest out; false when nothing waits. Longer than room is cut. */
