@@ -17,11 +17,13 @@ from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
 from openpptp.credentials import AuthMethod
 from openpptp.daemon import client as module
+from openpptp.daemon import data_path
 from openpptp.daemon.client import Client, resolve
 from openpptp.daemon.config import Settings
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.server import Server
+from openpptp.daemon.wishes import DataPathWishes
 from openpptp.errors import EndReason, SetupError
 from openpptp.net.memory import MemoryGrePort, MemoryTun, Wire, tun_pair
 from openpptp.wire.control import (
@@ -70,10 +72,10 @@ class Place:
         self.port = 0
         self._tmp_path = tmp_path
         self._undo = contextlib.AsyncExitStack()
-        monkeypatch.setattr(module, "RawGrePort", self._gre)
-        monkeypatch.setattr(module, "Tun", self._tun)
+        monkeypatch.setattr(data_path, "RawGrePort", self._gre)
+        monkeypatch.setattr(data_path, "Tun", self._tun)
 
-    def _gre(self) -> MemoryGrePort:
+    def _gre(self, _bind: None) -> MemoryGrePort:
         return self.wire.port(IPv4Address("127.0.0.1"))
 
     def _tun(self, name: str) -> MemoryTun:
@@ -117,7 +119,8 @@ class Place:
 
     def start(self, host: str = HOST, **how) -> asyncio.Task:
         """Start a client."""
-        request = ConnectRequest(host, how.pop("user", USER), how.pop("password", PASSWORD), port=self.port, **how)
+        how = {"user": USER, "password": PASSWORD, "data_path": DataPathWishes("reference"), **how}
+        request = ConnectRequest(host, port=self.port, **how)
         return asyncio.create_task(Client(request, self.log.logger, self.links).run(self.stop))
 
     async def close(self) -> None:

@@ -81,11 +81,13 @@ class End:
 class Pair:
     """Server and client with one call between them: 7 at the server, 0 at the client."""
 
+    end = End
+
     def __init__(self, faults: Faults | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.clock = TestClock(loop)
         self.wire = Wire(faults)
-        self.server, self.client = End(self.wire, SERVER, loop), End(self.wire, CLIENT, loop)
+        self.server, self.client = self.end(self.wire, SERVER, loop), self.end(self.wire, CLIENT, loop)
         self.stranger = self.wire.port(STRANGER)
         self.server.path.open_call(7, CLIENT, SERVER)
         self.client.path.open_call(0, SERVER, CLIENT)
@@ -117,9 +119,11 @@ class Pair:
 class TrafficTests:
     """Packets between two ends."""
 
+    pair = Pair
+
     @pytest.mark.parametrize("mode", MODES)
     async def test_packets_pass_both_ways(self, mode):
-        async with Pair().up(mode) as pair:
+        async with self.pair().up(mode) as pair:
             out = [ip(ANN, BOB, n) for n in range(200)]
             back = [ip(BOB, ANN, n) for n in range(200)]
             for one, other in zip(out, back, strict=True):
@@ -134,7 +138,7 @@ class TrafficTests:
     @pytest.mark.parametrize("mode", MODES[:2])
     async def test_p06_p07_over_a_bad_wire_all_that_arrives_comes_in_order_and_once(self, mode):
         faults = Faults(loss=0.05, duplication=0.05, reordering=0.05, reordering_span=8)
-        async with Pair(faults).up(mode) as pair:
+        async with self.pair(faults).up(mode) as pair:
             for number in range(1000):
                 pair.client.system.send(ip(number=number))
                 await pair.clock.turns(2)
@@ -149,7 +153,7 @@ class TrafficTests:
             assert counters.dropped_duplicate > 10
 
     async def test_control_frames_go_up_with_their_call(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             pair.client.path.send_frame(0, ECHO)
             pair.server.path.send_frame(7, ECHO)
             await pair.clock.turns()
@@ -157,7 +161,7 @@ class TrafficTests:
             assert pair.client.frames == [(0, ECHO)]
 
     async def test_neither_side_starves_the_other(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             order = []
             pair.server.frame_received = lambda *_: order.append("outside")
             route = pair.server.path._table.route
@@ -173,8 +177,8 @@ class TrafficTests:
             assert len(order) == 20 * BATCH
 
     async def test_a_device_may_come_later(self):
-        async with Pair() as pair:
-            late = End(pair.wire, STRANGER, pair.clock.loop, tun=None)
+        async with self.pair() as pair:
+            late = pair.end(pair.wire, STRANGER, pair.clock.loop, tun=None)
             late.path.open_call(1, CLIENT, STRANGER)
             late.path.connect_call(1, 9)
             late.path.interface_up(1, Inside(1400, (), False, False, False))
@@ -191,13 +195,15 @@ class TrafficTests:
 class LifeTests:
     """A call from its opening to its end."""
 
+    pair = Pair
+
     async def test_it_is_a_data_path(self):
-        async with Pair() as pair:
+        async with self.pair() as pair:
             path: DataPath = pair.server.path
             assert path.unknown_packets() == 0
 
     async def test_b056_gre_that_overtook_the_reply_goes_up_and_is_acknowledged_later(self):
-        async with Pair() as pair:
+        async with self.pair() as pair:
             pair.server.path.connect_call(7, 0)
             pair.server.path.send_frame(7, ECHO)
             await pair.clock.forward(0.5)
@@ -208,7 +214,7 @@ class LifeTests:
             assert pair.client.path.counters(0).acks_sent == 1
 
     async def test_a_call_closed_by_what_went_up_gets_nothing_more(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             closed = []
             pair.server.path._frame_received = lambda call_id, _: closed.append(pair.server.path.close_call(call_id))
             for sequence in (0, 2, 3, 1):
@@ -219,7 +225,7 @@ class LifeTests:
             assert pair.server.path.unknown_packets() == 4
 
     async def test_counters_are_given_back_at_the_end(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             pair.client.system.send(ip())
             await pair.clock.turns()
             assert pair.server.path.close_call(7).packets_in == 1
@@ -227,7 +233,7 @@ class LifeTests:
                 pair.server.path.counters(7)
 
     async def test_data_stops_when_the_interface_goes_down(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             pair.server.path.interface_down(7)
             pair.server.system.send(ip(BOB, ANN))
             pair.client.system.send(ip())
@@ -236,7 +242,7 @@ class LifeTests:
             assert pair.server.path.unrouted_packets == 1
 
     async def test_encryption_lost_is_told_and_a_flush_mends_it(self):
-        async with Pair().up((128, True)) as pair:
+        async with self.pair().up((128, True)) as pair:
             pair.wire.faults = Faults(loss=1.0)
             pair.client.system.send(ip(number=0))
             await pair.clock.turns()
@@ -250,7 +256,7 @@ class LifeTests:
             assert pair.server.system.receive() == [ip(number=2)]
 
     async def test_without_keys_where_they_are_required_nothing_goes_out(self):
-        async with Pair().up((128, False)) as pair:
+        async with self.pair().up((128, False)) as pair:
             pair.client.path.encryption_down(0)
             pair.client.system.send(ip())
             await pair.clock.turns()
@@ -258,7 +264,7 @@ class LifeTests:
             assert pair.wire.counters.sent == 0
 
     async def test_after_close_nothing_is_read_and_no_timer_runs(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             pair.client.path.send_frame(0, ECHO)
             await pair.clock.turns()
             pair.server.path.close()
@@ -272,8 +278,10 @@ class LifeTests:
 class StrangersTests:
     """What belongs to no call."""
 
+    pair = Pair
+
     async def test_b045_b047_unknown_packets_are_counted_and_never_answered(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             for call_id, sender, source in ((7, pair.stranger, STRANGER), (8, pair.client.gre, CLIENT)):
                 for sequence in range(100):
                     sender.send(gre.encode(call_id, ECHO, sequence), int(SERVER), int(source))
@@ -284,15 +292,15 @@ class StrangersTests:
             assert pair.wire.counters.sent == sent
 
     async def test_b040_what_is_no_enhanced_gre_is_counted_apart(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             for octets in (b"", b"\x30\x01", bytes(16), b"\x00\x00\x08\x00" + bytes(20)):
                 pair.stranger.send(octets, int(SERVER), int(STRANGER))
             await pair.clock.turns()
             assert (pair.server.path.malformed, pair.server.path.unknown_packets()) == (4, 0)
 
     async def test_the_answer_comes_from_the_address_the_call_was_opened_with(self):
-        async with Pair() as pair:
-            second = End(pair.wire, IPv4Address("192.0.2.9"), pair.clock.loop)
+        async with self.pair() as pair:
+            second = pair.end(pair.wire, IPv4Address("192.0.2.9"), pair.clock.loop)
             second.gre.addresses = second.gre.addresses | {int(SERVER)}
             second.path.open_call(1, STRANGER, SERVER)
             second.path.connect_call(1, 4)
@@ -304,8 +312,10 @@ class StrangersTests:
 class TimeTests:
     """One timer for all calls."""
 
+    pair = Pair
+
     async def test_b054_an_acknowledgement_goes_alone_after_its_time(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             pair.client.path.send_frame(0, ECHO)
             await pair.clock.forward(0.09)
             assert pair.server.path.counters(7).acks_sent == 0
@@ -313,7 +323,7 @@ class TimeTests:
             assert pair.server.path.counters(7).acks_sent == 1
 
     async def test_what_is_held_is_handed_on(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             for sequence in (0, 2):
                 pair.client.gre.send(gre.encode(7, ECHO, sequence), int(SERVER), int(CLIENT))
             await pair.clock.turns()
@@ -322,7 +332,7 @@ class TimeTests:
             assert len(pair.server.frames) == 2
 
     async def test_a_thousand_idle_calls_cost_a_packet_nothing(self, monkeypatch):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             looked = []
             for call_id in range(1000, 2000):
                 pair.server.path.open_call(call_id, CLIENT, SERVER)
@@ -339,8 +349,10 @@ class TimeTests:
 class FaultsTests:
     """What breaks, breaks alone."""
 
+    pair = Pair
+
     async def test_an_exception_costs_one_packet(self, capsys):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
 
             def defect(call_id, octets):
                 pair.server.frames.append((call_id, octets))
@@ -357,7 +369,7 @@ class FaultsTests:
             pair.server.path.defects = 0
 
     async def test_full_queues_drop_and_count(self):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             pair.server.system.close()
             pair.client.system.send(ip())
             await pair.clock.turns()
@@ -368,7 +380,7 @@ class FaultsTests:
 
     @pytest.mark.parametrize("fault", [lambda limit: [], lambda limit: (_ for _ in ()).throw(OSError(77, "gone"))])
     async def test_a_device_that_is_ready_for_ever_and_gives_nothing_is_read_no_more(self, fault):
-        async with Pair().up() as pair:
+        async with self.pair().up() as pair:
             calls = []
             pair.server.tun.receive = lambda limit: calls.append(1) or fault(limit)
             pair.server.system.send(ip(BOB, ANN))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from openpptp.cli.options import password_file_option, read_password
+from openpptp.cli.options import carrier_option, data_path_option, password_file_option, read_password
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY, ConnectRequest, EncryptionWord
+from openpptp.daemon.wishes import CarrierWord, DataPathWishes, DataPathWord
 from openpptp.errors import SetupError
 
 
@@ -69,6 +70,8 @@ class Network(click.ParamType[IPv4Network, str]):
     show_default=True,
     help="Least level that is logged, to standard error.",
 )
+@data_path_option
+@carrier_option
 @click.pass_context
 def connect(  # noqa: PLR0917 - click passes them by name
     ctx: click.Context,
@@ -85,6 +88,8 @@ def connect(  # noqa: PLR0917 - click passes them by name
     stateful: bool,
     phone_number: str,
     log_level: str,
+    data_path: DataPathWord | None,
+    carrier: CarrierWord | None,
 ) -> None:
     """Connect to the PPTP server HOST and stay connected until Ctrl-C.
 
@@ -107,6 +112,7 @@ def connect(  # noqa: PLR0917 - click passes them by name
         stateful=stateful,
         phone_number=phone_number,
         log_level=log_level,
+        data_path=DataPathWishes(data_path or "auto", carrier or "auto"),
     )
     from openpptp.daemon.client import connect as run  # noqa: PLC0415
 

@@ -3,10 +3,12 @@
 import os
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from openpptp.crypto import MAX_PASSWORD
+from openpptp.daemon.wishes import CarrierWord, DataPathWord
 from openpptp.errors import SetupError
 
 DEFAULT_CONFIG = Path("/etc/openpptp/openpptp.toml")
@@ -25,6 +27,16 @@ password_file_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE",
     help="File whose first line is the password; - reads standard input.",
+)
+data_path_option = click.option(
+    "--data-path",
+    type=click.Choice(get_args(DataPathWord)),
+    help="What carries data packets: the native engine, or the reference in Python.  [default: auto]",
+)
+carrier_option = click.option(
+    "--carrier",
+    type=click.Choice(get_args(CarrierWord)),
+    help="How the engine exchanges GRE: raw socket only, or packet rings where devices allow it.  [default: auto]",
 )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from openpptp.cli.options import config_option
+from openpptp.cli.options import carrier_option, config_option, data_path_option
+from openpptp.daemon.wishes import CarrierWord, DataPathWord
 from openpptp.errors import SetupError
 
 
@@ -13,8 +14,17 @@ from openpptp.errors import SetupError
 @config_option
 @click.option("--check", is_flag=True, help="Read everything and report; start nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Report, or log, as JSON.")
+@data_path_option
+@carrier_option
 @click.pass_context
-def serve(ctx: click.Context, config: Path, check: bool, as_json: bool) -> None:
+def serve(  # noqa: PLR0917 - click passes them by name
+    ctx: click.Context,
+    config: Path,
+    check: bool,
+    as_json: bool,
+    data_path: DataPathWord | None,
+    carrier: CarrierWord | None,
+) -> None:
     """Run the server in the foreground.
 
     It ends with Ctrl-C or SIGTERM, after it has taken leave of every client and undone what it changed.
@@ -25,9 +35,12 @@ def serve(ctx: click.Context, config: Path, check: bool, as_json: bool) -> None:
     from openpptp.daemon.serve import serve as run  # noqa: PLC0415
 
     settings = load(config)
-    if as_json:
-        settings = settings.model_copy(update={"log": settings.log.model_copy(update={"format": "json"})})
-    ctx.exit(run(settings))
+    chosen = {"data_path": data_path, "carrier": carrier}
+    update = {
+        "server": settings.server.model_copy(update={key: word for key, word in chosen.items() if word is not None}),
+        "log": settings.log.model_copy(update={"format": "json"} if as_json else {}),
+    }
+    ctx.exit(run(settings.model_copy(update=update)))
 
 
 def _check(config: Path, *, as_json: bool) -> int:

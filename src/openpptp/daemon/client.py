@@ -13,14 +13,13 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.daemon import words
 from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.connect_request import ConnectRequest
+from openpptp.daemon.data_path import Doors
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.log import report_defect
 from openpptp.daemon.log import set_up as set_up_log
-from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.signals import end_on_signals
-from openpptp.datapath.seam import Counters
+from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import EndReason, Misuse, SetupError
-from openpptp.net.gre import RawGrePort
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
 from openpptp.net.tun import Tun
@@ -49,7 +48,7 @@ class Client:
         self._configuring: asyncio.Task[None] | None = None
         self._last: tuple[EndReason, str] | None = None
         self._tun: Tun
-        self._data_path: ReferenceDataPath
+        self._data_path: DataPath
 
     async def run(self, stop: asyncio.Event) -> tuple[EndReason, str]:
         """Connect, stay until the session ends or stop is set, undo everything; return how it ended.
@@ -59,16 +58,11 @@ class Client:
         request, links = self._request, self._links
         async with AsyncExitStack() as undo:
             server = await resolve(request.host)
-            gre = RawGrePort()
-            undo.callback(gre.close)
-            self._tun = Tun(request.interface)
-            undo.callback(self._tun.close)
-            self._data_path = ReferenceDataPath(
-                gre,
-                self._tun,
-                frame_received=self._calls.frame_received,
-                encryption_lost=self._calls.encryption_lost,
-                loop=self._loop,
+            doors = Doors(request.data_path, self._log, undo)
+            doors.open_gre()
+            self._tun = doors.open_tun(request.interface)
+            self._data_path = doors.open_data_path(
+                frame_received=self._calls.frame_received, encryption_lost=self._calls.encryption_lost
             )
             undo.callback(self._data_path.close)
             undo.callback(self._undo_links)

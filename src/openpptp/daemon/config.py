@@ -21,6 +21,7 @@ from openpptp.daemon.sections import (
     ServerSection,
     UsersSection,
 )
+from openpptp.daemon.wishes import DataPathWishes
 from openpptp.errors import SetupError
 from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
 from openpptp.tunnel.settings import TunnelSettings
@@ -77,6 +78,10 @@ class Settings(Section):
             gre_timeout=self.limits.gre_timeout,
             echo_interval=self.server.control_echo_interval,
         )
+
+    def data_path(self) -> DataPathWishes:
+        """Return which data path is wanted."""
+        return DataPathWishes(self.server.data_path, self.server.carrier, self.server.threads)
 
     def warnings(self) -> list[str]:
         """Return what is allowed but weak or surely not meant, one sentence each."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from openpptp.credentials import AuthMethod
+from openpptp.daemon.wishes import DataPathWishes
 from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
 from openpptp.tunnel.settings import CallKind, TunnelSettings
 
@@ -45,6 +46,7 @@ class ConnectRequest:
     runtime_directory: Path = Path("/run/openpptp")
     log_level: str = "info"
     log_format: str = "text"
+    data_path: DataPathWishes = field(default_factory=DataPathWishes)
 
     def link(self) -> LinkSettings:
         """Return how we negotiate PPP with the server."""

@@ -5,6 +5,7 @@ Data packets pass in the engine's own threads and are never seen here.
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ import structlog
 
 from openpptp.credentials import Encryption
 from openpptp.daemon.guarded import Guarded
+from openpptp.daemon.shortcuts import Shortcuts, open_shortcuts
+from openpptp.daemon.wishes import CarrierWord
 from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside, Rate
 from openpptp.net import engine as native
 from openpptp.net.engine import Engine, Event, Keys
@@ -24,7 +27,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class HasDescriptor(Protocol):
-    """A socket or a device of the system."""
+    """A socket of the system."""
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -35,43 +38,53 @@ class EngineDataPath(Guarded):
 
     def __init__(
         self,
-        gre: HasDescriptor,
-        tun: HasDescriptor | None,
+        gre: Sequence[HasDescriptor],
+        tun: Sequence[int] = (),
         *,
         frame_received: FrameReceived,
         encryption_lost: EncryptionLost,
         loop: asyncio.AbstractEventLoop,
-        engine: Engine | None = None,
+        carrier: CarrierWord = "raw",
     ) -> None:
-        """Start the threads; tun, whose packets carry a header (offload), may come later by attach_tun.
+        """Start the threads, one in each direction for each socket; the queues of the TUN device may come later.
 
         The callbacks are called from the loop, never from within a method of this object. Raises SetupError where
         there is no engine.
         """
         super().__init__()
-        self.engine = engine or Engine()
+        self.engine = Engine(len(gre))
         self._frame_received = frame_received
         self._encryption_lost = encryption_lost
         self._loop = loop
         self._closed = False
+        self._shortcuts: Shortcuts | None = None
+        self._peers: dict[int, tuple[int, int]] = {}
+        "Peer and our address of each call."
         self._open_doors(gre, tun)
+        if carrier != "raw":
+            self._shortcuts = open_shortcuts(self.engine, wanted=carrier == "ring")
         loop.add_reader(self.engine.event_descriptor(), self._take_events)
 
-    def _open_doors(self, gre: HasDescriptor, tun: HasDescriptor | None) -> None:
-        self.engine.attach_gre(gre.fileno())
-        if tun is not None:
-            self.attach_tun(tun)
+    def _open_doors(self, gre: Sequence[HasDescriptor], tun: Sequence[int]) -> None:
+        for shard, port in enumerate(gre):
+            self.engine.attach_gre(port.fileno(), shard)
+        self.attach_tun(tun)
         self.engine.start(self._thread_failed)
 
-    def attach_tun(self, tun: HasDescriptor) -> None:
-        """Give the device through which inside packets go; once."""
-        self.engine.attach_tun(tun.fileno())
+    def attach_tun(self, queues: Sequence[int]) -> None:
+        """Give the queues, one for each socket, of the device, made for offload, through which inside packets go."""
+        for shard, descriptor in enumerate(queues):
+            self.engine.attach_tun(descriptor, shard)
 
     # --- what the driver asks for
 
     def open_call(self, call_id: int, peer: IPv4Address, local: IPv4Address) -> None:
         """Take GRE for call_id from peer; answer from local."""
-        self.engine.open_call(call_id, address_number(peer), address_number(local))
+        pair = address_number(peer), address_number(local)
+        self.engine.open_call(call_id, *pair)
+        self._peers[call_id] = pair
+        if self._shortcuts is not None:
+            self._shortcuts.watch(*pair)
 
     def connect_call(self, call_id: int, peer_call_id: int) -> None:
         """Learn the peer's Call ID; from here on the call may send."""
@@ -113,7 +126,11 @@ class EngineDataPath(Guarded):
 
     def close_call(self, call_id: int) -> Counters:
         """Forget the call and return its last counters; nothing that waits of it is called back any more."""
-        return counters(self.engine.close_call(call_id))
+        last = self.engine.close_call(call_id)
+        pair = self._peers.pop(call_id)
+        if self._shortcuts is not None:
+            self._shortcuts.forget(*pair)
+        return counters(last)
 
     def counters(self, call_id: int) -> Counters:
         """Return the counters of an open call."""
@@ -139,6 +156,8 @@ class EngineDataPath(Guarded):
             return
         self._closed = True
         self._loop.remove_reader(self.engine.event_descriptor())
+        if self._shortcuts is not None:
+            self._shortcuts.close()
         self.engine.close()
 
     # --- what the engine tells

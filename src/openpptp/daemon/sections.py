@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from openpptp.backends.ranges import AddressRange
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.values import Address, Flag, InterfaceName, Port, Range, Seconds, Text, Whole
+from openpptp.daemon.wishes import MOST_THREADS, CarrierWord, DataPathWord
 
 
 class Section(BaseModel):
@@ -42,6 +43,22 @@ class ServerSection(Section):
         le=3600,
         description="Seconds of silence on a control connection until we ask whether the peer is alive; "
         "after as long again without an answer it is closed.",
+    )
+    data_path: DataPathWord = Field(
+        default="auto",
+        description='What carries data packets: "engine" is the native one, "reference" the slow one in Python; '
+        '"auto" is the engine where it is built.',
+    )
+    carrier: CarrierWord = Field(
+        default="auto",
+        description='How the engine exchanges GRE with the network: "raw" through the raw socket only, '
+        '"ring" beside the IP stack where the device allows it, with a warning where not; "auto" the same in silence.',
+    )
+    threads: Whole = Field(
+        default=0,
+        ge=0,
+        le=MOST_THREADS,
+        description="Threads of the engine in each direction; 0 chooses by the number of processors.",
     )
 
 

@@ -21,13 +21,12 @@ from openpptp.backends.users import SecretsUsers
 from openpptp.daemon import log as logs
 from openpptp.daemon import words
 from openpptp.daemon.config import Settings
-from openpptp.daemon.reference import ReferenceDataPath
+from openpptp.daemon.data_path import Doors
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
 from openpptp.errors import SetupError
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
-from openpptp.net.gre import RawGrePort
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
 from openpptp.net.tun import Tun
@@ -56,14 +55,12 @@ async def _serve(settings: Settings, log: FilteringBoundLogger) -> None:
         pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
         listener = listen(settings.server.listen, settings.server.port)
         undo.callback(listener.close)
-        gre = RawGrePort(None if settings.server.listen.is_unspecified else settings.server.listen)
-        undo.callback(gre.close)
-        links, tun = await _prepare_host(settings, log, undo)
+        doors = Doors(settings.data_path(), log, undo)
+        doors.open_gre(None if settings.server.listen.is_unspecified else settings.server.listen)
+        links, tun = await _prepare_host(settings, log, doors, undo)
         routes = FixedAddresses(links, tun.name, log)
         undo.push_async_callback(routes.settled)
-        server = Server(
-            settings, users, pool, log, partial(ReferenceDataPath, gre, tun, loop=loop), route_address=routes.lead
-        )
+        server = Server(settings, users, pool, log, doors.open_data_path, route_address=routes.lead)
         undo.callback(server.close)
         accepting = await loop.create_server(server.protocol, sock=listener, backlog=ACCEPT_AT_ONCE)
         listener.listen(BACKLOG)
@@ -108,7 +105,9 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
     return listener
 
 
-async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: AsyncExitStack) -> tuple[Links, Tun]:
+async def _prepare_host(
+    settings: Settings, log: FilteringBoundLogger, doors: Doors, undo: AsyncExitStack
+) -> tuple[Links, Tun]:
     """Make the device with its address and routes, forwarding and firewall; each is undone by the stack."""
     journal = Journal(settings.server.runtime_directory)
     undo.callback(journal.close)
@@ -117,8 +116,7 @@ async def _prepare_host(settings: Settings, log: FilteringBoundLogger, undo: Asy
     forwarding = Forwarding(journal)
     firewall = Firewall(journal, table=firewall_table(settings.server.interface))
     _take_back(log, "left by a server that was killed", links.undo, firewall.undo)
-    tun = Tun(settings.server.interface)
-    undo.callback(tun.close)
+    tun = doors.open_tun(settings.server.interface)
     undo.callback(partial(_take_back, log, "left behind", links.undo, forwarding.undo, firewall.undo))
     await links.later(
         links.device_up,

@@ -1,0 +1,73 @@
+"""Lets the engine exchange Ethernet frames with peers, beside the IP stack, wherever that makes no difference."""
+
+import contextlib
+from ipaddress import IPv4Address
+
+import structlog
+
+from openpptp.errors import SetupError
+from openpptp.net.engine import Engine
+from openpptp.net.ethernet import EthernetRoute, EthernetRoutes
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Shortcuts:
+    """Keeps the engine's Ethernet routes and packet rings as the host's routes and neighbours are."""
+
+    def __init__(self, engine: Engine, *, wanted: bool) -> None:
+        """Begin without peers; wanted: warn where there is no shortcut, since they were asked for."""
+        self._engine = engine
+        self._say = _log.warning if wanted else _log.debug
+        self._rings: set[int] = set()
+        self._refused: set[int] = set()
+        self._told = False
+        self._routes = EthernetRoutes(self._route_changed, self._devices_changed)
+
+    def watch(self, peer: int, local: int) -> None:
+        """Use a shortcut to the peer of an open call."""
+        self._routes.watch(peer, local)
+
+    def forget(self, peer: int, local: int) -> None:
+        """One call of this peer is closed."""
+        self._routes.forget(peer, local)
+
+    def close(self) -> None:
+        """Change nothing any more; the engine may be closed afterwards."""
+        self._routes.close()
+
+    # In the thread of the routes.
+
+    def _route_changed(self, peer: int, local: int, route: EthernetRoute | None) -> None:
+        with contextlib.suppress(FileNotFoundError):  # its last call was closed meanwhile
+            if route is None:
+                self._engine.forget_route(peer, local)
+            else:
+                self._engine.set_route(peer, local, route.interface_index, route.header, route.mtu)
+        if route is None and not self._told:
+            self._told = True
+            self._say("no plain Ethernet route to a peer; through the raw socket then", peer=str(IPv4Address(peer)))
+
+    def _devices_changed(self, devices: frozenset[int]) -> None:
+        for device in self._rings - devices:
+            self._engine.close_ring(device)
+        self._rings &= devices
+        for device in devices - self._rings - self._refused:
+            try:
+                self._engine.open_ring(device)
+            except OSError as error:
+                self._refused.add(device)
+                self._say("no packet ring at a device", interface_index=device, error=str(error))
+            else:
+                self._rings.add(device)
+
+
+def open_shortcuts(engine: Engine, *, wanted: bool) -> Shortcuts | None:
+    """Return them; None where the host gives none and they are not wanted, else raises SetupError."""
+    try:
+        return Shortcuts(engine, wanted=wanted)
+    except SetupError as error:
+        if wanted:
+            raise
+        _log.debug("no shortcuts beside the IP stack", reason=str(error))
+        return None
