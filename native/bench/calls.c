@@ -21,6 +21,7 @@
 
 static uint8_t frame[TUN_HEADER + PACKET];
 static uint8_t room[ROOM];
+static struct engine_counters last;
 
 static size_t resident(void)
 {
@@ -100,7 +101,7 @@ static unsigned int exchange(struct engine *server, struct engine *client, uint1
         write_packet(BEHIND, INSIDE + call);
         arrived += carry(server, SERVER, client, CLIENT, now);
     }
-    must(engine_close_call(client, CLIENT_CALL, NULL), "close");
+    must(engine_close_call(client, CLIENT_CALL, &last), "close");
     return arrived;
 }
 
@@ -132,7 +133,7 @@ int main(int words_count, char **words)
     /* One call first, so that what the engines need once is there. */
     open_call(server, 65535, CLIENT_CALL, CLIENT, SERVER, false, INSIDE + 65535);
     exchange(server, client, 65535, now);
-    must(engine_close_call(server, 65535, NULL), "close");
+    must(engine_close_call(server, 65535, &last), "close");
     size_t before = resident();
     for (int call = 1; call <= count; call++)
         open_call(server, (uint16_t)call, CLIENT_CALL, CLIENT, SERVER, false, INSIDE + (uint32_t)call);
