@@ -224,9 +224,9 @@ int64_t decryptor_foresee(struct decryptor *decryptor, const uint8_t *informatio
     if (!key)
         return -1;
     chain_order_job(chain, key, information + MPPE_HEADER, plain, information_length - MPPE_HEADER, batch);
-    /* As many ahead of the last one as this batch has brought: the next will bring no fewer. */
+    /* As many ahead of the last one as this batch has brought: the next will bring no fewer. None for a far count. */
     int64_t brought = number - decryptor->latest;
-    if (brought > 0) {
+    if (brought > 0 && brought <= KEPT_KEYS + BATCH) {
         uint64_t end = (uint64_t)(number + 1 + (brought < BATCH ? brought : BATCH));
         if (end > chain->derived)
             chain_order(chain, oldest, (uint32_t)(end - chain->derived), batch);
