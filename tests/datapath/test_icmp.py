@@ -1,4 +1,7 @@
-"""RFC 791 section 3.2 (fragmentation), RFC 1191 and RFC 4443 section 3.2 (too big)."""
+"""RFC 791 section 3.2 (fragmentation), RFC 1191 and RFC 4443 section 3.2 (too big).
+
+A native twin subclasses these and overrides fragment, too_big and checksum.
+"""
 
 from struct import unpack_from
 
@@ -28,6 +31,8 @@ def packet(size: int, *, flags: int = 0, options: bytes = b"") -> bytes:
 class FragmentationTests:
     """RFC 791 3.2. Fragmentation."""
 
+    fragment = staticmethod(fragment)
+
     @given(
         size=st.integers(101, 3000),
         mtu=st.integers(100, 1500),
@@ -37,7 +42,7 @@ class FragmentationTests:
         whole = packet(size, options=bytes.fromhex(options + "00" * (-len(options) // 2 % 4)))
         header = (whole[0] & 15) * 4
         data = {}
-        fragments = fragment(whole, mtu)
+        fragments = self.fragment(whole, mtu)
         for number, piece in enumerate(fragments):
             total, identification, where = unpack_from("!HHH", piece, 2)
             length = (piece[0] & 15) * 4
@@ -51,29 +56,31 @@ class FragmentationTests:
 
     def test_a_fragment_is_fragmented_again(self):
         middle = packet(1000, flags=0x2000 | 100)
-        where = [unpack_from("!H", piece, 6)[0] for piece in fragment(middle, 576)]
+        where = [unpack_from("!H", piece, 6)[0] for piece in self.fragment(middle, 576)]
         assert where == [0x2000 | 100, 0x2000 | 100 + 552 // 8]
 
     def test_only_copied_options_are_in_every_fragment(self):
         options = bytes.fromhex("94040000" + "07070400000000" + "01")  # router alert is copied, record route is not
-        first, second = fragment(packet(1000, options=options), 576)[:2]
+        first, second = self.fragment(packet(1000, options=options), 576)[:2]
         assert first[20:32] == options
         assert second[0] == 0x46
         assert second[20:24] == bytes.fromhex("94040000")
 
     @pytest.mark.parametrize("options", ["9400000000000000", "94ff0000"])
     def test_options_with_wrong_lengths_end_the_options(self, options):
-        assert len(fragment(packet(1000, options=bytes.fromhex(options)), 576)) == 2
+        assert len(self.fragment(packet(1000, options=bytes.fromhex(options)), 576)) == 2
 
     def test_an_mtu_without_room_gives_nothing(self):
-        assert fragment(packet(100), 27) == []
+        assert self.fragment(packet(100), 27) == []
 
 
 class TooBigTests:
     """RFC 1191 4. Router Specification; RFC 4443 3.2. Packet Too Big."""
 
+    too_big = staticmethod(too_big)
+
     def test_the_answer_comes_from_the_packets_destination_and_tells_the_mtu(self):
-        answer = too_big(packet(1500, flags=0x4000), 1400)
+        answer = self.too_big(packet(1500, flags=0x4000), 1400)
         assert answer[12:20] == bytes.fromhex("0a0000020a000001")
         assert answer[9] == 1
         assert unpack_from("!BBHHH", answer, 20)[::2] == (3, unpack_from("!H", answer, 22)[0], 1400)
@@ -101,16 +108,16 @@ class TooBigTests:
             offender[9], offender[20] = 1, 3
         else:
             offender[where : where + len(octets)] = octets
-        assert too_big(bytes(offender), 1400) is None
+        assert self.too_big(bytes(offender), 1400) is None
 
     def test_an_echo_request_is_answered(self):
         request = bytearray(packet(1500, flags=0x4000))
         request[9], request[20] = 1, 8
-        assert too_big(bytes(request), 1400) is not None
+        assert self.too_big(bytes(request), 1400) is not None
 
     def test_ipv6(self):
         offender = b"\x60\x00\x00\x00" + (1460).to_bytes(2, "big") + b"\x11\x40" + SIX + bytes(1460)
-        answer = too_big(offender, 1400)
+        answer = self.too_big(offender, 1400)
         assert answer[8:40] == SIX[16:] + SIX[:16]
         assert (answer[6], answer[40], answer[41]) == (58, 2, 0)
         assert int.from_bytes(answer[44:48], "big") == 1400
@@ -122,19 +129,21 @@ class TooBigTests:
     def test_no_answer_in_ipv6(self, change):
         offender = bytearray(b"\x60\x00\x00\x00\x05\xb4\x11\x40" + SIX + bytes(1460))
         offender[change[0]] = change[1]
-        assert too_big(bytes(offender), 1400) is None
+        assert self.too_big(bytes(offender), 1400) is None
 
     def test_no_answer_to_nobody_in_ipv6(self):
-        assert too_big(b"\x60\x00\x00\x00\x05\xb4\x11\x40" + bytes(16) + SIX[16:] + bytes(1460), 1400) is None
+        assert self.too_big(b"\x60\x00\x00\x00\x05\xb4\x11\x40" + bytes(16) + SIX[16:] + bytes(1460), 1400) is None
 
 
 class ChecksumTests:
     """RFC 1071."""
 
+    checksum = staticmethod(checksum)
+
     @given(st.binary(max_size=60))
     def test_it_is_that_of_the_loop(self, octets):
-        assert checksum(octets) == pcap.checksum(octets)
+        assert self.checksum(octets) == pcap.checksum(octets)
 
     @pytest.mark.parametrize("octets", [b"", bytes(4), b"\xff\xff", b"\xff\xff\xff\xff"])
     def test_zeros_and_ones(self, octets):
-        assert checksum(octets) == pcap.checksum(octets)
+        assert self.checksum(octets) == pcap.checksum(octets)
