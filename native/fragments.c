@@ -18,7 +18,7 @@ struct datagram {
     uint32_t second;
     uint32_t start;  /* its place in the order of arrival */
     uint32_t units;  /* how many there are */
-    uint32_t length; /* when the end is known */
+    uint32_t length; /* as far as we know; its own when the end is known */
     uint8_t there[UNITS / 8];
     uint8_t octets[FRAGMENTS_KEPT];
 };
@@ -111,18 +111,18 @@ bool fragments_add(struct fragments *fragments, const struct fragment *fragment,
         return false; /* the network repeated it */
     /* Fragments that overlap or contradict the end are an attack (RFC 5722 says so for IPv6): forget them all. */
     bool last = !fragment->more;
-    if (known || (datagram->end_known && (last || end > datagram->length))) {
+    if (known || (last ? datagram->end_known || end < datagram->length
+                       : datagram->end_known && end > datagram->length)) {
         datagram->used = false;
         return false;
     }
     store(datagram, fragment, first, count);
-    if (last) {
-        datagram->end_known = true;
+    datagram->end_known |= last;
+    if (end > datagram->length)
         datagram->length = end;
-    }
     if (!datagram->end_known || datagram->units < (datagram->length + 7) / 8)
         return false;
     datagram->used = false;
     *whole = (struct whole){datagram->octets, datagram->length};
-    return datagram->units == (datagram->length + 7) / 8;
+    return true;
 }
