@@ -4,7 +4,7 @@ A native twin subclasses these and overrides path.
 """
 
 from dataclasses import astuple
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from itertools import product
 from random import Random
 
@@ -18,7 +18,7 @@ from tests.notation import frame
 from openpptp.credentials import Encryption
 from openpptp.crypto import mschap_v2_start_keys
 from openpptp.datapath.path import RECEIVE_LIMIT, Path, Way
-from openpptp.datapath.seam import Counters, Inside
+from openpptp.datapath.seam import Counters, Inside, Rate
 from openpptp.datapath.window import ACK_DELAY, HOLD_MOST
 from openpptp.wire import gre
 
@@ -62,7 +62,8 @@ class Subject:
         allowed = () if client else (IPv4Address(ANN),)
         identifier = (BOB6 if client else ANN6) if how.pop("ipv6", False) else None
         is_required = bits is not None if required is None else required
-        path.interface_up(Inside(how.pop("mtu", 1400), allowed, is_required, *compress, identifier))
+        more = {name: how.pop(name) for name in ("routed_ipv4", "rate_in", "rate_out") if name in how}
+        path.interface_up(Inside(how.pop("mtu", 1400), allowed, is_required, *compress, identifier, **more))
         assert not how
         return path
 
@@ -257,6 +258,30 @@ class OutwardsTests(Subject):
         packet[6], packet[9], packet[20] = 0x40, 1, 3
         assert path.encapsulate(bytes(packet), 0.0) == []
 
+    def test_more_than_the_rate_is_dropped_and_takes_no_number(self):
+        path = self.open(bits=128, rate_out=Rate(8000, 1000))
+        sent = [path.encapsulate(ip(size=500), 5.0) for _ in range(3)] + [path.encapsulate(ip(size=500), 5.5)]
+        assert [gre.decode(items[0][1])[1] if items else None for items in sent] == [0, 1, None, 2]
+        assert self.dropped(path) == {"dropped_rate": 1}
+        assert (path.counters.packets_out, path.counters.octets_out) == (3, 1500)
+        assert len(path.encapsulate_frame(ECHO)) == 1
+
+    def test_the_rate_is_asked_for_every_fragment_and_for_nothing_that_is_too_big(self):
+        path = self.open(mtu=576, rate_out=Rate(8, 1000))
+        packet = bytearray(ip(size=1000))
+        packet[6] = 0x40
+        assert len(path.encapsulate(bytes(packet), 0.0)) == 1
+        assert len(path.encapsulate(ip(size=1000), 0.0)) == 1
+        assert self.dropped(path) == {"dropped_too_big": 1, "dropped_rate": 1}
+
+    def test_the_time_of_the_last_packet_is_known(self):
+        path = self.open(rate_out=Rate(8, 60))
+        path.encapsulate_frame(ECHO)
+        assert path.counters.last_out == 0.0
+        path.encapsulate(ip(), 7.25)
+        path.encapsulate(ip(), 8.0)
+        assert (path.counters.last_in, path.counters.last_out) == (0.0, 7.25)
+
 
 class InwardsTests(Subject):
     """From outside to inside."""
@@ -350,6 +375,40 @@ class InwardsTests(Subject):
         path = self.open()
         assert self.receive(path, b"\x21" + ip(source="10.0.0.3"), 0) == []
         assert self.dropped(path) == {"dropped_source": 1}
+
+    def test_b088_sources_behind_the_peer_are_its_networks_only(self):
+        path = self.open(routed_ipv4=(IPv4Network("10.9.0.0/16"), IPv4Network("192.0.2.128/25")), ipv6=True)
+        sources = [ANN, "10.9.0.0", "10.9.255.255", "192.0.2.128", "10.8.255.255", "10.10.0.0", "192.0.2.127"]
+        passed = [self.receive(path, b"\x21" + ip(source), n) for n, source in enumerate(sources)]
+        assert passed == [[(Way.INSIDE, ip(source))] for source in sources[:4]] + [[]] * 3
+        assert self.receive(path, b"\x57" + ip6(source=BOB6), 7) == []
+        assert self.dropped(path) == {"dropped_source": 4}
+
+    def test_b088_a_peer_with_networks_and_no_address_may_not_use_any(self):
+        path = self.open(client=True)
+        path.interface_up(Inside(1400, (), False, True, True, None, (IPv4Network("10.9.0.0/16"),)))
+        assert self.receive(path, b"\x21" + ip("10.9.0.1"), 0) == [(Way.INSIDE, ip("10.9.0.1"))]
+        assert self.receive(path, b"\x21" + ip("10.8.0.1"), 1) == []
+        path.interface_up(Inside(1400, (), False, True, True, None, (IPv4Network("0.0.0.0/0"),)))
+        assert self.receive(path, b"\x21" + ip("10.8.0.1"), 2) == [(Way.INSIDE, ip("10.8.0.1"))]
+
+    def test_more_than_the_rate_is_dropped_after_the_source_was_checked(self):
+        path = self.open(rate_in=Rate(8000, 1000))
+        for number in range(9):
+            assert self.receive(path, b"\x21" + ip("10.0.0.3", size=500), number, 5.0) == []
+        for number in range(9, 12):
+            self.receive(path, b"\x21" + ip(size=500) + bytes(4), number, 5.0)
+        self.receive(path, ECHO, 12, 5.0)
+        assert self.dropped(path) == {"dropped_source": 9, "dropped_rate": 1}
+        assert (path.counters.packets_in, path.counters.octets_in) == (2, 1000)
+
+    def test_the_time_of_the_last_packet_is_known(self):
+        path = self.open(rate_in=Rate(8, 60))
+        self.receive(path, ECHO, 0, 1.0)
+        assert path.counters.last_in == 0.0
+        for number in (1, 2):
+            self.receive(path, b"\x21" + ip(), number, 7.25 * number)
+        assert (path.counters.last_in, path.counters.last_out) == (7.25, 0.0)
 
     def test_b088_a_client_takes_any_source(self):
         packet = ip(source="198.51.100.1", destination=ANN)
