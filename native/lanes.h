@@ -52,6 +52,9 @@ void initial_key(const struct mppe_start *start, uint8_t key[16]);
 /* Do all jobs and make all keys wanted; empty the batch. */
 void lanes_run(struct cipher_batch *batch);
 
+/* Whether lanes_run uses the processor's instructions. */
+bool lanes_is_native(void);
+
 /* Plain RC4 of one stream, for the stateful modes; state as after the key schedule. */
 struct rc4 {
     uint8_t i;
