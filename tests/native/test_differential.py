@@ -108,7 +108,9 @@ class Far:
     def _damaged(self, packet: bytes) -> bytes:
         octets = bytearray(packet)
         for _ in range(self.luck.choice([1, 1, 4])):
-            octets[self.luck.randrange(min(len(octets), self.luck.choice([24, 2000])))] ^= 1 << self.luck.randrange(8)
+            if octets:
+                place = self.luck.randrange(min(len(octets), self.luck.choice([24, 2000])))
+                octets[place] ^= 1 << self.luck.randrange(8)
         return bytes(octets[: self.luck.choice([len(octets), len(octets), self.luck.randrange(len(octets) + 1)])])
 
     def _forged(self, packet: bytes) -> bytes:
