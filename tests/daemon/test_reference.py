@@ -232,6 +232,14 @@ class LifeTests:
             with pytest.raises(Misuse):
                 pair.server.path.counters(7)
 
+    async def test_the_time_of_the_last_packet_is_the_loops(self):
+        async with Pair().up() as pair:
+            await pair.clock.forward(3.0)
+            pair.client.system.send(ip())
+            await pair.clock.turns()
+            counters = pair.client.path.counters(0), pair.server.path.counters(7)
+            assert counters[0].last_out == counters[1].last_in == pair.clock.loop.time() > 0.0
+
     async def test_data_stops_when_the_interface_goes_down(self):
         async with self.pair().up() as pair:
             pair.server.path.interface_down(7)
