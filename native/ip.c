@@ -69,11 +69,28 @@ static uint64_t sum_words(const uint8_t *octets, size_t length)
         low += (one & 0xFFFFFFFFu) + (other & 0xFFFFFFFFu);
         high += (one >> 32) + (other >> 32);
     }
-    if (length) {
-        uint64_t rest[2] = {0, 0};
-        memcpy(rest, octets, length);
-        low += (rest[0] & 0xFFFFFFFFu) + (rest[1] & 0xFFFFFFFFu);
-        high += (rest[0] >> 32) + (rest[1] >> 32);
+    if (length & 8) {
+        uint64_t word = load64(octets);
+        low += word & 0xFFFFFFFFu;
+        high += word >> 32;
+        octets += 8;
+    }
+    if (length & 4) {
+        uint32_t word;
+        memcpy(&word, octets, sizeof word);
+        low += word;
+        octets += 4;
+    }
+    if (length & 2) {
+        uint16_t word;
+        memcpy(&word, octets, sizeof word);
+        low += word;
+        octets += 2;
+    }
+    if (length & 1) {
+        uint16_t word = 0;
+        memcpy(&word, octets, 1);
+        low += word;
     }
     return low + high;
 }
