@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from openpptp.cli.program import program
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.connect_request import ConnectRequest
+from openpptp.daemon.wishes import DataPathWishes
 
 ENVIRONMENT = {"OPENPPTP_PASSWORD": "s3cret"}
 
@@ -96,6 +97,7 @@ class OptionTests:
                 "optional",
             ),
             *("--key-bits", 40, "--key-bits", 128, "--stateful", "--phone-number", "123", "--log-level", "debug"),
+            *("--data-path", "engine", "--carrier", "raw"),
             env=ENVIRONMENT,
         )
         assert requests == [
@@ -113,6 +115,7 @@ class OptionTests:
                 stateful=True,
                 phone_number="123",
                 log_level="debug",
+                data_path=DataPathWishes("engine", "raw"),
             )
         ]
 

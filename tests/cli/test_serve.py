@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from openpptp.cli.program import program
+from openpptp.daemon.wishes import DataPathWishes
 
 
 @pytest.fixture
@@ -76,3 +77,17 @@ class ServeTests:
     def test_json_makes_the_log_json(self, config):
         run("--config", config, "--json")
         assert self.started[0].log.format == "json"
+
+    def test_the_data_path_is_the_settings_unless_an_option_says_otherwise(self, config):
+        config.write_text(config.read_text() + '[server]\ndata_path = "reference"\ncarrier = "raw"\nthreads = 3\n')
+        run("--config", config)
+        run("--config", config, "--data-path", "engine", "--carrier", "ring")
+        assert [settings.data_path() for settings in self.started] == [
+            DataPathWishes("reference", "raw", 3),
+            DataPathWishes("engine", "ring", 3),
+        ]
+
+    def test_a_data_path_nobody_knows_is_refused(self, config):
+        result = run("--config", config, "--data-path", "kernel")
+        assert (result.exit_code, self.started) == (2, [])
+        assert "'auto', 'engine', 'reference'" in result.stderr

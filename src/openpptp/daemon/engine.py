@@ -158,6 +158,7 @@ class EngineDataPath(Guarded):
         self._loop.remove_reader(self.engine.event_descriptor())
         if self._shortcuts is not None:
             self._shortcuts.close()
+        _log.debug("what the engine did", **self.engine.totals())
         self.engine.close()
 
     # --- what the engine tells
