@@ -18,18 +18,12 @@ static const uint8_t IDENTITY[256] = {
 
 void rc4_begin(struct rc4 *rc4, const uint8_t *key, size_t length)
 {
-    uint8_t j = 0;
-    size_t octet = 0;
+    uint8_t repeated[16];
 
+    memcpy(repeated, key, length);
+    memcpy(repeated + 16 - length, key, length);
     memcpy(rc4->s, IDENTITY, 256);
-    for (unsigned i = 0; i < 256; i++) {
-        uint8_t a = rc4->s[i];
-
-        j = (uint8_t)(j + a + key[octet]);
-        octet = octet + 1 == length ? 0 : octet + 1;
-        rc4->s[i] = rc4->s[j];
-        rc4->s[j] = a;
-    }
+    schedule_one(rc4->s, repeated, 0, 0);
     rc4->i = 0;
     rc4->j = 0;
 }
@@ -50,8 +44,18 @@ void rc4_crypt(struct rc4 *rc4, uint8_t *out, const uint8_t *in, size_t length)
 {
     uint8_t i = rc4->i, j = rc4->j;
 
-    for (size_t octet = 0; octet < length; octet++)
-        out[octet] = in[octet] ^ draw(rc4->s, &i, &j);
+    for (; length >= 8; length -= 8, in += 8, out += 8) {
+        uint64_t stream = 0, word;
+
+#pragma GCC unroll 8
+        for (unsigned octet = 0; octet < 8; octet++)
+            stream |= (uint64_t)draw(rc4->s, &i, &j) << (8 * octet);
+        memcpy(&word, in, 8);
+        word ^= little_endian(stream);
+        memcpy(out, &word, 8);
+    }
+    while (length-- > 0)
+        *out++ = *in++ ^ draw(rc4->s, &i, &j);
     rc4->i = i;
     rc4->j = j;
 }
@@ -127,8 +131,7 @@ static void set_lane(struct lanes *lanes, unsigned number, const uint8_t *key, s
 
     memcpy(lane, IDENTITY, 256);
     memcpy(lane + LANE_KEY, key, length);
-    if (length == 8)
-        memcpy(lane + LANE_KEY + 8, key, 8);
+    memcpy(lane + LANE_KEY + 16 - length, key, length); /* 8 octets count twice */
     lanes->j[number] = 0;
 }
 
@@ -165,16 +168,9 @@ void lanes_chain_scheduled(struct lanes *lanes)
 /* Bring the key in the chain's lane to its end, without a next one. */
 static void finish_chain_key(struct lanes *lanes)
 {
-    uint8_t *s = lanes->lane[CHAIN];
-    uint8_t j = (uint8_t)lanes->j[CHAIN];
+    uint8_t *lane = lanes->lane[CHAIN];
 
-    for (uint64_t i = lanes->chain_i; i < 256; i++) {
-        uint8_t a = s[i];
-
-        j = (uint8_t)(j + a + s[LANE_KEY + i % 16]);
-        s[i] = s[j];
-        s[j] = a;
-    }
+    schedule_one(lane, lane + LANE_KEY, (unsigned)lanes->chain_i, (uint8_t)lanes->j[CHAIN]);
     lanes_chain_scheduled(lanes);
 }
 

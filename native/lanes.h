@@ -55,7 +55,7 @@ void lanes_run(struct cipher_batch *batch);
 /* Whether lanes_run uses the processor's instructions. */
 bool lanes_is_native(void);
 
-/* Plain RC4 of one stream, for the stateful modes; state as after the key schedule. */
+/* Plain RC4 of one stream, for the stateful modes; state as after the key schedule; keys of 8 or 16 octets. */
 struct rc4 {
     uint8_t i;
     uint8_t j;

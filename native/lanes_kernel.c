@@ -7,6 +7,41 @@
 
 /* --- in C */
 
+/* Alone, a schedule waits for its own stores: the processor fears that s[i] is what a step before wrote to s[j]. So read
+ * four ahead and look whether it was. */
+void schedule_one(uint8_t *s, const uint8_t key[16], unsigned i, uint8_t j)
+{
+    for (; i < 256; i += 4) {
+        const uint8_t *k = key + i % 16;
+        uint32_t word = s[i] | (uint32_t)s[i + 1] << 8 | (uint32_t)s[i + 2] << 16 | (uint32_t)s[i + 3] << 24;
+        uint8_t a0 = (uint8_t)word, a1 = (uint8_t)(word >> 8), a2 = (uint8_t)(word >> 16), a3 = (uint8_t)(word >> 24);
+        unsigned j0 = (uint8_t)(j + a0 + k[0]);
+        unsigned j1 = (uint8_t)(j0 + a1 + k[1]);
+        unsigned j2 = (uint8_t)(j1 + a2 + k[2]);
+        unsigned j3 = (uint8_t)(j2 + a3 + k[3]);
+
+        if (unlikely((j0 - i - 1 < 3) | (j1 - i - 2 < 2) | (j2 == i + 3))) {
+            for (unsigned step = 0; step < 4; step++) {
+                uint8_t a = s[i + step];
+
+                j = (uint8_t)(j + a + k[step]);
+                s[i + step] = s[j];
+                s[j] = a;
+            }
+            continue;
+        }
+        s[i] = s[j0];
+        s[j0] = a0;
+        s[i + 1] = s[j1];
+        s[j1] = a1;
+        s[i + 2] = s[j2];
+        s[j2] = a2;
+        s[i + 3] = s[j3];
+        s[j3] = a3;
+        j = (uint8_t)j3;
+    }
+}
+
 static inline __attribute__((always_inline)) void schedule_some(struct lanes *lanes, unsigned first, unsigned count)
 {
     uint8_t j[4] = {0};
@@ -30,18 +65,27 @@ static inline __attribute__((always_inline)) void crypt_some(struct lanes *lanes
 
     for (unsigned number = 0; number < count; number++)
         j[number] = (uint8_t)lanes->j[first + number];
-    for (size_t octet = 0; octet < octets; octet++) {
-        uint8_t at = (uint8_t)(i + octet + 1);
+    for (size_t octet = 0; octet < octets; octet += 8) {
+        uint64_t stream[4] = {0}, word;
 
+        for (unsigned step = 0; step < 8; step++) {
+            uint8_t at = (uint8_t)(i + octet + step + 1);
+
+            for (unsigned number = 0; number < count; number++) {
+                uint8_t *s = lanes->lane[first + number];
+                uint8_t a = s[at], b;
+
+                j[number] = (uint8_t)(j[number] + a);
+                b = s[j[number]];
+                s[at] = b;
+                s[j[number]] = a;
+                stream[number] |= (uint64_t)s[(uint8_t)(a + b)] << (8 * step);
+            }
+        }
         for (unsigned number = 0; number < count; number++) {
-            uint8_t *s = lanes->lane[first + number];
-            uint8_t a = s[at], b;
-
-            j[number] = (uint8_t)(j[number] + a);
-            b = s[j[number]];
-            s[at] = b;
-            s[j[number]] = a;
-            lanes->out[first + number][octet] = lanes->in[first + number][octet] ^ s[(uint8_t)(a + b)];
+            memcpy(&word, lanes->in[first + number] + octet, 8);
+            word ^= little_endian(stream[number]);
+            memcpy(lanes->out[first + number] + octet, &word, 8);
         }
     }
     for (unsigned number = 0; number < count; number++) {
@@ -60,7 +104,7 @@ static void schedule_lanes(struct lanes *lanes, unsigned count)
     for (; first + 2 <= count; first += 2)
         schedule_some(lanes, first, 2);
     if (first < count)
-        schedule_some(lanes, first, 1);
+        schedule_one(lanes->lane[first], lanes->lane[first] + LANE_KEY, 0, 0);
 }
 
 static void crypt_lanes(struct lanes *lanes, unsigned count, uint64_t i, size_t octets)
@@ -94,11 +138,11 @@ PORTABLE(6)
 PORTABLE(7)
 PORTABLE(8)
 
-#define ALL(name) {NULL, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8}
+#define ALL(name, first) {NULL, first, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8}
 
 const struct kernels *lanes_kernels_portable(void)
 {
-    static const struct kernels portable = {.schedule = ALL(schedule_portable), .crypt = ALL(crypt_portable)};
+    static const struct kernels portable = {.schedule = ALL(schedule_portable, schedule_portable_1), .crypt = ALL(crypt_portable, crypt_portable_1)};
 
     return &portable;
 }
@@ -171,14 +215,14 @@ const struct kernels *lanes_kernels_portable(void)
 #define BEGIN_ALONE
 #define TURN_ALONE
 #define END_ALONE
-#define BEGIN_FUSED uint64_t chain_i = lanes->chain_i, chain_j = lanes->j[CHAIN];
-#define END_FUSED           \
+#define BEGIN_BESIDE uint64_t chain_i = lanes->chain_i, chain_j = lanes->j[CHAIN];
+#define END_BESIDE           \
     lanes->chain_i = chain_i; \
     lanes->j[CHAIN] = chain_j;
-#define TURN_FUSED                      \
+#define TURN_BESIDE                      \
     chain_i += STEPS;                   \
     if (unlikely(chain_i == 256)) {     \
-        END_FUSED                       \
+        END_BESIDE                       \
         lanes_chain_scheduled(lanes);  \
         chain_i = lanes->chain_i;       \
         chain_j = lanes->j[CHAIN];      \
@@ -196,7 +240,7 @@ const struct kernels *lanes_kernels_portable(void)
                      _mm_xor_si128(w[lane],                                                                       \
                                    _mm_loadu_si128((const __m128i *)(const void *)(lanes->in[lane] + octet))));
 
-#define KERNELS(name, each, fused, mode)                                                    \
+#define SCHEDULE_KERNEL(name, each, fused, mode)                                            \
     AVX static void schedule_##name(struct lanes *lanes)                                    \
     {                                                                                       \
         uint8_t *s = lanes->lane[0];                                                        \
@@ -208,7 +252,8 @@ const struct kernels *lanes_kernels_portable(void)
             TURN_##mode                                                                     \
         }                                                                                   \
         END_##mode                                                                          \
-    }                                                                                       \
+    }
+#define CRYPT_KERNEL(name, each, fused, mode)                                               \
     AVX static void crypt_##name(struct lanes *lanes, uint64_t i, size_t octets)            \
     {                                                                                       \
         uint8_t *s = lanes->lane[0];                                                        \
@@ -228,7 +273,11 @@ const struct kernels *lanes_kernels_portable(void)
         END_##mode                                                                          \
     }
 
-KERNELS(avx_1, EACH_1, ALONE, ALONE)
+#define KERNELS(name, each, fused, mode)      \
+    SCHEDULE_KERNEL(name, each, fused, mode)  \
+    CRYPT_KERNEL(name, each, fused, mode)
+
+CRYPT_KERNEL(avx_1, EACH_1, ALONE, ALONE)
 KERNELS(avx_2, EACH_2, ALONE, ALONE)
 KERNELS(avx_3, EACH_3, ALONE, ALONE)
 KERNELS(avx_4, EACH_4, ALONE, ALONE)
@@ -236,20 +285,20 @@ KERNELS(avx_5, EACH_5, ALONE, ALONE)
 KERNELS(avx_6, EACH_6, ALONE, ALONE)
 KERNELS(avx_7, EACH_7, ALONE, ALONE)
 KERNELS(avx_8, EACH_8, ALONE, ALONE)
-KERNELS(fused_1, EACH_1, SCHEDULE_CHAIN, FUSED)
-KERNELS(fused_2, EACH_2, SCHEDULE_CHAIN, FUSED)
-KERNELS(fused_3, EACH_3, SCHEDULE_CHAIN, FUSED)
-KERNELS(fused_4, EACH_4, SCHEDULE_CHAIN, FUSED)
-KERNELS(fused_5, EACH_5, SCHEDULE_CHAIN, FUSED)
-KERNELS(fused_6, EACH_6, SCHEDULE_CHAIN, FUSED)
+KERNELS(fused_1, EACH_1, SCHEDULE_CHAIN, BESIDE)
+KERNELS(fused_2, EACH_2, SCHEDULE_CHAIN, BESIDE)
+KERNELS(fused_3, EACH_3, SCHEDULE_CHAIN, BESIDE)
+KERNELS(fused_4, EACH_4, SCHEDULE_CHAIN, BESIDE)
+KERNELS(fused_5, EACH_5, SCHEDULE_CHAIN, BESIDE)
+KERNELS(fused_6, EACH_6, SCHEDULE_CHAIN, BESIDE)
 
 #define FUSABLE(name) {NULL, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6}
 
 const struct kernels *lanes_kernels(void)
 {
     static const struct kernels avx = {
-        .schedule = ALL(schedule_avx),
-        .crypt = ALL(crypt_avx),
+        .schedule = ALL(schedule_avx, schedule_portable_1),
+        .crypt = ALL(crypt_avx, crypt_avx_1),
         .schedule_fused = FUSABLE(schedule_fused),
         .crypt_fused = FUSABLE(crypt_fused),
         .fuses = true,

@@ -43,6 +43,19 @@ struct kernels {
     bool fuses;
 };
 
+/* The rest of one key schedule, from i (a multiple of 4) and j on; the key is repeated to 16 octets. */
+void schedule_one(uint8_t *s, const uint8_t key[16], unsigned i, uint8_t j);
+
+/* Octets of a word so that the first in memory is the lowest. */
+static inline uint64_t little_endian(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(word);
+#else
+    return word;
+#endif
+}
+
 /* The best this processor can do. */
 const struct kernels *lanes_kernels(void);
 
