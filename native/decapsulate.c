@@ -100,13 +100,8 @@ static bool allowed_ipv6(const struct call *call, const uint8_t *packet, size_t 
 {
     if (memcmp(packet + 8, LINK_LOCAL, 8) != 0 || memcmp(packet + 16, call->inside.peer_identifier, 8) != 0)
         return false;
-    uint8_t header = packet[6];
-    size_t position = 40;
-    /* Hop-by-hop options, routing, destination options (RFC 8200 section 4): each goes on by 8 octets at least. */
-    while ((header == 0 || header == 43 || header == 60) && position + 2 <= length) {
-        header = packet[position];
-        position += 8 * (packet[position + 1] + 1u);
-    }
+    uint8_t header;
+    size_t position = ipv6_transport(packet, length, &header);
     return header != IP_ICMPV6 || position >= length ||
            (packet[position] != ROUTER_ADVERTISEMENT && packet[position] != REDIRECT);
 }

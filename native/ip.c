@@ -1,11 +1,11 @@
 /* Inner IP headers and the Internet checksum. */
 #include "ip.h"
 
+#include "ppp.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-
-enum { PPP_IPV4 = 0x21, PPP_IPV6 = 0x57 };
 
 size_t ipv4_length(const uint8_t *packet, size_t length)
 {

@@ -11,8 +11,8 @@ enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_DESTINATION = 60 };
 size_t ipv4_length(const uint8_t *packet, size_t length);
 size_t ipv6_length(const uint8_t *packet, size_t length);
 
-/* Where what follows the extension headers of an IPv6 packet begins, perhaps beyond its end, and which protocol it is.
- * Fragment headers are not passed over, nor what IPsec adds. */
+/* Where what follows the extension headers of an IPv6 packet begins, perhaps beyond its end, and which protocol it is
+ * (RFC 8200 section 4: hop-by-hop options, routing, destination options; nothing else is passed over). */
 size_t ipv6_transport(const uint8_t *packet, size_t length, uint8_t *protocol);
 
 /* Can decrypted octets be a PPP datagram that was meant for us (datapath/plausible.py)? */
