@@ -6,7 +6,6 @@
 
 #include "ip.h"
 
-enum { DONT_FRAGMENT = 0x4000, MORE_FRAGMENTS = 0x2000, OFFSET = 0x1FFF };
 enum { OPTION_END = 0, OPTION_NONE = 1, OPTION_COPIED = 0x80 };
 
 #define MOST_ICMP 576    /* RFC 1812 section 4.3.2.3: as much of the packet as this leaves room for */
@@ -20,7 +19,7 @@ static void write_checksum(uint8_t *place, uint64_t sum)
 bool fragment_begin(struct fragmenter *fragmenter, const uint8_t *packet, size_t length, uint32_t mtu)
 {
     size_t total = ipv4_length(packet, length);
-    if (!total || read16(packet + 6) & DONT_FRAGMENT)
+    if (!total || read16(packet + 6) & IP_DONT_FRAGMENT)
         return false;
     size_t header = (packet[0] & 0x0Fu) * 4u;
     if (total == header || mtu < header + 8) /* the later headers are never longer than the first */
@@ -71,11 +70,11 @@ size_t fragment_next(struct fragmenter *fragmenter, uint8_t *to, size_t room)
         return 0;
 
     uint16_t flags = read16(packet + 6);
-    bool more = data < rest || flags & MORE_FRAGMENTS;
-    size_t offset = ((flags & OFFSET) * 8u + fragmenter->position - fragmenter->header) / 8;
+    bool more = data < rest || flags & IP_MORE_FRAGMENTS;
+    size_t offset = ((flags & IP_OFFSET) * 8u + fragmenter->position - fragmenter->header) / 8;
     head[0] = (uint8_t)(0x40 | length / 4);
     write16(head + 2, (uint16_t)(length + data));
-    write16(head + 6, (uint16_t)((more ? MORE_FRAGMENTS : 0u) | offset));
+    write16(head + 6, (uint16_t)((more ? IP_MORE_FRAGMENTS : 0u) | offset));
     write16(head + 10, 0);
     write_checksum(head + 10, checksum_add(0, head, length));
     memcpy(to, head, length);
@@ -94,7 +93,7 @@ static bool may_answer_v4(const uint8_t *packet, size_t length, size_t header)
     }
     uint8_t source = packet[12];
     uint8_t destination = packet[16];
-    return !is_error && !(read16(packet + 6) & OFFSET) && destination < 224 && source != 0 && source != 127 &&
+    return !is_error && !(read16(packet + 6) & IP_OFFSET) && destination < 224 && source != 0 && source != 127 &&
            source < 224;
 }
 

@@ -5,6 +5,15 @@
 #include "base.h"
 
 enum { IP_TCP = 6, IP_UDP = 17, IP_ICMP = 1, IP_ICMPV6 = 58 };
+/* The word with the fragment's offset. */
+enum {
+    IP_RESERVED = 0x8000,
+    IP_DONT_FRAGMENT = 0x4000,
+    IP_MORE_FRAGMENTS = 0x2000,
+    IP_OFFSET = 0x1FFF,
+    IP_FRAGMENTED = IP_MORE_FRAGMENTS | IP_OFFSET
+};
+
 enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_DESTINATION = 60 };
 
 /* A packet's own length, 0 when its header is not consistent; the rest is padding (datapath/path.py). */

@@ -12,7 +12,6 @@
 #include "segment.h"
 
 enum { LONGEST_PACKET = 65535, LONGEST_HEADERS = 40 + 60 };
-enum { DONT_FRAGMENT = 0x4000, FRAGMENTED = 0x3FFF, RESERVED = 0x8000 };
 
 /* A TCP segment with data that may be merged, and where its parts are. */
 struct segment {
@@ -157,7 +156,7 @@ static enum reading read_segment(struct segment *segment, const uint8_t *packet,
         if (packet[9] != IP_TCP)
             return OTHER;
         segment->transport = 20;
-        if (packet[0] != 0x45 || read16(packet + 6) & (FRAGMENTED | RESERVED) || read16(packet + 2) != length)
+        if (packet[0] != 0x45 || read16(packet + 6) & (IP_FRAGMENTED | IP_RESERVED) || read16(packet + 2) != length)
             return UNCLEAR;
     } else if (ipv6_length(packet, length)) {
         if (packet[6] == IP_UDP || packet[6] == IP_ICMPV6)
@@ -212,7 +211,7 @@ static bool follows(const struct merge_flow *flow, const struct segment *segment
         segment->payload > first->payload || flow->total + segment->payload > LONGEST_PACKET ||
         !same_ip(first->packet, segment->packet))
         return false;
-    bool has_number = first->packet[0] >> 4 == 4 && !(read16(first->packet + 6) & DONT_FRAGMENT);
+    bool has_number = first->packet[0] >> 4 == 4 && !(read16(first->packet + 6) & IP_DONT_FRAGMENT);
     if (has_number && read16(segment->packet + 4) != (uint16_t)(read16(first->packet + 4) + flow->count))
         return false;
     return !memcmp(one + TCP_ACKNOWLEDGEMENT, other + TCP_ACKNOWLEDGEMENT, 4) &&

@@ -8,13 +8,11 @@
 #include "ip.h"
 #include "offload.h"
 
-enum { FRAGMENTED = 0x3FFF }; /* more fragments, or an offset */
-
 /* Where TCP or UDP begins; 0 when the IP header does not fit the packet, or what follows is a piece of something. */
 static size_t find_transport(const uint8_t *packet, size_t length, uint8_t *protocol)
 {
     if (length > 0 && packet[0] >> 4 == 4) {
-        if (ipv4_length(packet, length) != length || read16(packet + 6) & FRAGMENTED)
+        if (ipv4_length(packet, length) != length || read16(packet + 6) & IP_FRAGMENTED)
             return 0;
         *protocol = packet[9];
         return (packet[0] & 0x0Fu) * 4u;
