@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RAW_FIRST_EVERY 8 /* batches that rings fill alone, before the raw socket has its turn */
+#define RAW_FIRST_EVERY 8 /* batches in which rings may keep the raw socket, which costs a call, from its turn */
 
 struct carrier *carrier_new(uint32_t shards)
 {
@@ -245,7 +245,8 @@ static size_t rings_receive(struct carrier *carrier, struct carrier_shard *shard
     return count;
 }
 
-/* An error of a device that went down would keep the ring's descriptor readable for ever. */
+/* An error of a device that went down would keep the ring's descriptor readable for ever: seen when we are woken and
+ * there is nothing. */
 static void clear_errors(struct carrier_shard *shard)
 {
     for (size_t i = 0; i < CARRIER_RINGS; i++)
@@ -261,15 +262,17 @@ size_t carrier_receive(struct carrier *carrier, uint32_t number, struct incoming
     shard->shares_used = 0;
     bool raw_first = ++shard->turn % RAW_FIRST_EVERY == 0;
     if (raw_first)
-        count += raw_receive(shard, packets, room);
+        count = raw_receive(shard, packets, room);
     if (count < room)
         count += rings_receive(carrier, shard, packets + count, room - count);
-    if (count < room && !raw_first)
-        count += raw_receive(shard, packets + count, room - count);
+    if (!count && !raw_first)
+        count = raw_receive(shard, packets, room);
     if (!count) {
         carrier_release(carrier, number); /* what was malformed */
-        clear_errors(shard);
+        if (shard->idle)
+            clear_errors(shard);
     }
+    shard->idle = !count;
     return count;
 }
 

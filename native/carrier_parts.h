@@ -37,6 +37,7 @@ struct carrier_shard {
     struct ring rings[CARRIER_RINGS];
     struct fragments *fragments; /* NULL before the first ring */
     uint32_t turn;
+    bool idle; /* nothing had arrived when we looked last */
     size_t shares_used;
     uint8_t *shares; /* SHARES, then LONGEST_PACKET octets: the true length of a cut packet stays in bounds */
     struct mmsghdr messages[BATCH];

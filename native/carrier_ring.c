@@ -11,7 +11,7 @@
 #include "ip.h"
 
 #define FRAME_OCTETS 2048
-#define FRAMES 2048
+#define FRAMES 4096 /* as many packets as wait in a raw socket's buffer of 8 MB */
 #define BLOCK_OCTETS (64 << 10) /* allocated in one piece by the kernel */
 #define RING_OCTETS ((size_t)FRAME_OCTETS * FRAMES)
 

@@ -309,6 +309,21 @@ class FaultTests:
         host.knows("02:00:00:00:00:99")
         assert watcher.next(FAR) is None
 
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_a_callback_that_fails_for_one_peer_leaves_no_other_s_route(self, host, watcher):
+        watcher.watch(GATEWAY)
+        watcher.watch(FAR)
+
+        def changed(peer, local, route):
+            if peer == GATEWAY:
+                raise OSError
+            watcher.told.put((peer, local, route))
+
+        watcher.routes._changed = changed
+        host.us.ip("link set gateway0 mtu 1400")
+        told = watcher.next(FAR)
+        assert told is None or watcher.next(FAR) is None
+
     def test_lost_news_are_made_up_for(self, host):
         with host.us.inside():
             made = Surroundings()

@@ -114,7 +114,8 @@ class EthernetRoutes:
         finally:
             # Should this thread fail, a route that nobody watches any more would lead into nothing one day.
             for pair in [] if self._closed else [*self._told]:
-                self._tell(pair, None)
+                with contextlib.suppress(Exception):  # the callback may be what failed
+                    self._tell(pair, None)
 
     def _serve(self, selector: selectors.BaseSelector) -> None:
         self._surroundings.learn()
