@@ -36,7 +36,7 @@ def subjects(runs: int, data_path: str) -> dict[str, Callable[[], list[Row]]]:
         "real-client": lambda: of("real_client", "log_ins")(max(runs, 10)),
         "set-ups": lambda: of("set_ups", "set_ups")(1000, runs),
         "throughput": lambda: of("throughput", "throughput")(runs, data_path),
-        "crypto": lambda: of("engine", "crypto")(runs),
+        "crypto": of("engine", "crypto"),
         "sessions": lambda: of("sessions", "sessions")(runs, data_path),
         "packets": lambda: of("packets", "packets")(runs, data_path),
         "latency": lambda: of("packets", "latency")(runs, data_path),
