@@ -174,22 +174,26 @@ class AvailableTests:
         assert module.features()
 
     def test_where_it_is_not_the_reason_and_the_remedy_are_said(self, monkeypatch):
-        missing = _without_extension(monkeypatch)
+        missing = without_extension(monkeypatch, ImportError("cannot import name '_engine'", name="openpptp.net"))
         assert not missing.available()
-        for words in ("No compiler was here", "gcc", "python3-dev", "scripts/install"):
+        for words in ("the engine is not built;", "gcc", "python3-dev", "scripts/install"):
             assert words in missing.why_not()
         with pytest.raises(SetupError, match="the engine is not built") as caught:
             missing.Engine()
         assert caught.value.exit_code == 3
 
+    def test_where_it_is_broken_the_loader_s_words_are_passed_on(self, monkeypatch):
+        broken = without_extension(monkeypatch, ImportError("undefined symbol: wheel_arm", name="openpptp.net._engine"))
+        assert "the engine cannot be loaded (undefined symbol: wheel_arm);" in broken.why_not()
 
-def _without_extension(monkeypatch):
+
+def without_extension(monkeypatch, error: ImportError):
     """Load the module once more, as on a host where the extension was not built."""
     genuine = builtins.__import__
 
     def without(name, globals_=None, locals_=None, fromlist=(), level=0):
         if fromlist and "_engine" in fromlist:
-            raise ImportError("No compiler was here")
+            raise error
         return genuine(name, globals_, locals_, fromlist, level)
 
     monkeypatch.setattr(builtins, "__import__", without)

@@ -15,9 +15,9 @@ from openpptp.errors import Misuse, SetupError
 try:
     from openpptp.net import _engine
 except ImportError as error:
-    _problem: str | None = str(error)
+    _problem = "is not built" if error.name == "openpptp.net" else f"cannot be loaded ({error})"
 else:
-    _problem = None
+    _problem = ""
 
 DIRECTIONS = (0, 1)  # engine.h: ENGINE_OUTWARD, ENGINE_INWARD
 INSIDE, OUTSIDE, UP, LOST_STEP, GAVE_UP = range(5)  # engine.h: what an event's way says
@@ -62,15 +62,15 @@ class Packet(NamedTuple):
 
 def available() -> bool:
     """Return whether the engine is built and can be loaded."""
-    return _problem is None
+    return not _problem
 
 
 def why_not() -> str:
     """Return in words why it is not available and what to do; empty when it is."""
-    if _problem is None:
+    if not _problem:
         return ""
     return (
-        f"the engine is not built ({_problem}); install a C compiler and Python's headers "
+        f"the engine {_problem}; install a C compiler and Python's headers "
         "(Debian: apt-get install gcc libc6-dev python3-dev), then install OpenPPTP again (scripts/install)"
     )
 
@@ -85,7 +85,7 @@ class Engine:
 
     def __init__(self, shards: int = 1) -> None:
         """Make it; shards is the number of threads in each direction. Raises SetupError where there is none."""
-        if _problem is not None:
+        if _problem:
             raise SetupError(why_not(), exit_code=3)
         self.shards = shards
         self._lib, self._ffi = _engine.lib, _engine.ffi
