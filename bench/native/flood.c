@@ -18,12 +18,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define BATCH 32
+#define BATCH 64
 #define HEADERS 28        /* IPv4 and UDP */
 #define MOST 2048
-#define SILENCE 300       /* milliseconds after which the sink believes that it was all */
-#define PATIENCE 20000    /* and that nothing comes at all */
-#define NAP 100000        /* nanoseconds between batches */
+#define SILENCE 0.3       /* seconds after which the sink believes that it was all */
+#define PATIENCE 10000    /* milliseconds after which it believes that nothing comes at all */
+#define NAP 200000        /* nanoseconds between batches */
 #define BUFFER (32 << 20) /* octets the sink may fall behind */
 
 static double now(void)
@@ -80,11 +80,9 @@ static void sink(int udp)
     setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
     puts("ready");
     fflush(stdout);
-    for (;;) {
-        struct pollfd waiting = {.fd = udp, .events = POLLIN};
-        if (poll(&waiting, 1, received ? SILENCE : PATIENCE) <= 0) {
-            break;
-        }
+    struct pollfd waiting = {.fd = udp, .events = POLLIN};
+    poll(&waiting, 1, PATIENCE);
+    for (double heard = now(); now() < heard + SILENCE;) {
         prepare(messages, vectors, octets, MOST);
         int count = recvmmsg(udp, messages, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < count; i++) {
@@ -94,9 +92,12 @@ static void sink(int udp)
             next = number < next ? next : number + 1;
         }
         if (count > 0) {
-            last = now();
+            heard = last = now();
             first = received ? first : last;
             received += (uint64_t)count;
+        }
+        if (count < BATCH) { /* nobody waits at the socket: to be woken for each packet would cost more than the packet */
+            nanosleep(&(struct timespec){.tv_nsec = NAP}, NULL);
         }
     }
     printf("{\"received\": %" PRIu64 ", \"disordered\": %" PRIu64 ", \"seconds\": %.6f}\n", received, disordered,
