@@ -375,7 +375,9 @@ class PatienceTests:
     def test_q38_no_gre_at_all(self):
         stage = Stage()
         assert stage.session.deadline == (10.0, "the first GRE packet")
-        assert ended(stage.session.tick(10.0)).reason is EndReason.GRE_BLOCKED
+        assert stage.session.tick(10.0) == [tell.SendFrame(stage.session.call_id, b"terminate-request")]
+        assert stage.session.deadline == (10.5, "Terminate-Ack")
+        assert ended(stage.session.tick(10.5)).reason is EndReason.GRE_BLOCKED
 
     def test_q38_the_peer_that_lost_patience_first_tells_the_same(self):
         over = ended(Stage().session.receive(CallDisconnectNotify(PEER, 1), 9.9))

@@ -134,6 +134,9 @@ class Session:
             return []
         if self.call.state is not State.ESTABLISHED or self._link_over or self._gre_by is not None:
             return self._end(reason, detail, now)
+        return self._leave(reason, detail, now)
+
+    def _leave(self, reason: EndReason, detail: str, now: float) -> list[Output]:
         self._leaving = reason, detail
         self._leave_by = Deadline(now + FAREWELL, "Terminate-Ack")
         return self._take_link(self._link.close(reason, now), now)
@@ -151,7 +154,9 @@ class Session:
         if self._leaving is not None and _due(self._leave_by, now):
             return outputs + self._end(*self._leaving, now)
         if _due(self._gre_by, now):
-            return outputs + self._end(EndReason.GRE_BLOCKED, "", now)
+            # What we send may well arrive, and says why in the peer's log if it comes before the call is cleared.
+            self._gre_by = None
+            return outputs + self._leave(EndReason.GRE_BLOCKED, EndReason.GRE_BLOCKED.value.sentence, now)
         if _due(self._setup_by, now):
             sentence = EndReason.SETUP_TIMEOUT.value.sentence
             return outputs + self._end(EndReason.SETUP_TIMEOUT, f"{sentence}; it waited for {self.waits_for()}", now)
