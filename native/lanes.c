@@ -68,7 +68,7 @@ void rc4_drop(struct rc4 *rc4, size_t length)
 
 /* --- keys */
 
-/* GetNewKeyFromSHA (RFC 3079 section 3.4): start key, 40 zeros, session key, 40 times 0xF2; SHA-1's padding after it. */
+/* GetNewKeyFromSHA (RFC 3079 section 3.4): start key, 40 zeros, session key, 40 times 0xF2; and SHA-1's padding. */
 static void interim_key(const struct mppe_start *start, const uint8_t *key, uint8_t digest[20])
 {
     uint8_t message[128] = {0};
@@ -117,7 +117,6 @@ void initial_key(const struct mppe_start *start, uint8_t key[16])
 /* Enter the key that stands in chain->last as the next one. */
 static void enter_key(struct key_chain *chain)
 {
-    reduce_key(&chain->start, chain->last);
     memcpy(chain->ring[chain->derived & (chain->capacity - 1)], chain->last, 16);
     chain->derived++;
     chain->want--;
@@ -142,6 +141,7 @@ static void begin_chain_key(struct lanes *lanes)
     uint8_t digest[20];
 
     lanes->chain_i = 0;
+    lanes->j[CHAIN] = 0;
     while (batch->chains_count > 0 && batch->chains[batch->chains_count - 1]->want == 0)
         batch->chains_count--;
     lanes->making = batch->chains_count > 0 ? batch->chains[batch->chains_count - 1] : NULL;
@@ -160,6 +160,7 @@ void lanes_chain_scheduled(struct lanes *lanes)
     if (chain != NULL) {
         for (unsigned octet = 0; octet < chain->start.length; octet++)
             chain->last[octet] = lane[LANE_KEY + octet] ^ draw(lane, &i, &j);
+        reduce_key(&chain->start, chain->last);
         enter_key(chain);
     }
     begin_chain_key(lanes);
@@ -180,6 +181,11 @@ static void make_keys(struct lanes *lanes, const struct kernels *kernels, struct
     uint8_t interim[LANES][20];
     uint8_t keys[LANES][16];
 
+    if (count == 1) {
+        next_key(&chains[0]->start, chains[0]->last);
+        enter_key(chains[0]);
+        return;
+    }
     for (unsigned number = 0; number < count; number++) {
         struct key_chain *chain = chains[number];
 
@@ -192,6 +198,7 @@ static void make_keys(struct lanes *lanes, const struct kernels *kernels, struct
     kernels->crypt[count](lanes, 0, 16);
     for (unsigned number = 0; number < count; number++) {
         memcpy(chains[number]->last, keys[number], chains[number]->start.length);
+        reduce_key(&chains[number]->start, chains[number]->last);
         enter_key(chains[number]);
     }
 }

@@ -29,10 +29,12 @@ struct lanes {
 /* What the kernels call when the chain's lane has its schedule: take the key, begin the next. */
 void lanes_chain_scheduled(struct lanes *lanes);
 
-/* The key schedule of the first lanes; the identity lies in them already. */
+/* The key schedule of the first lanes; the identity lies in them already. Any kernel may move the chain's lane on too:
+ * its i and j must have been set. */
 typedef void schedule_kernel(struct lanes *lanes);
 
-/* Octets, a multiple of STEPS, of each of the first lanes; i is where they stand, a multiple of STEPS. Moves in, out. */
+/* Octets, a multiple of STEPS, of each of the first lanes; i is where they stand, a multiple of STEPS. Moves in and
+ * out on. */
 typedef void crypt_kernel(struct lanes *lanes, uint64_t i, size_t octets);
 
 struct kernels {

@@ -60,17 +60,29 @@ void sha1_blocks_portable(uint8_t digest[20], const uint8_t *blocks, size_t coun
 
 #define NATIVE __attribute__((target("sha,sse4.1,ssse3")))
 
-/* Four rounds. `e` comes in as what the last four made of e, `was` keeps abcd for the next four. */
-#define ROUNDS(function)                                       \
-    do {                                                       \
-        __m128i was = abcd;                                    \
-        abcd = _mm_sha1rnds4_epu32(abcd, e, function);         \
-        e = was;                                               \
+/* Four rounds. `e` comes in as what the last four made of e; for the next four it keeps abcd as it was. */
+#define ROUNDS(function)                               \
+    do {                                               \
+        __m128i was = abcd;                            \
+        abcd = _mm_sha1rnds4_epu32(abcd, e, function); \
+        e = was;                                       \
     } while (0)
 
-/* Words t to t+3 from the sixteen before them, which are first, second, third, fourth. */
-#define SCHEDULE(first, second, third, fourth) \
-    first = _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(first, second), third), fourth)
+/* The same, and the words number 4 * next to 4 * next + 3 added to e. */
+#define STEP(next, function)                       \
+    do {                                           \
+        ROUNDS(function);                          \
+        e = _mm_sha1nexte_epu32(e, w[(next) & 3]); \
+    } while (0)
+
+/* The same with words made from the sixteen before them. */
+#define MADE(next, function)                                                                             \
+    do {                                                                                                 \
+        w[(next) & 3] = _mm_xor_si128(_mm_sha1msg1_epu32(w[(next) & 3], w[((next) + 1) & 3]),            \
+                                      w[((next) + 2) & 3]);                                              \
+        w[(next) & 3] = _mm_sha1msg2_epu32(w[(next) & 3], w[((next) + 3) & 3]);                          \
+        STEP(next, function);                                                                            \
+    } while (0)
 
 /* Twenty times four rounds; the schedule's last sixteen words stand in w[0..3], in turn. */
 NATIVE static void block_native(__m128i *hash_abcd, __m128i *hash_e, const uint8_t *block)
@@ -82,16 +94,6 @@ NATIVE static void block_native(__m128i *hash_abcd, __m128i *hash_e, const uint8
     for (int word = 0; word < 4; word++)
         w[word] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(block + 16 * word)), big_endian);
     e = _mm_add_epi32(e, w[0]);
-#define STEP(next, function)                              \
-    do {                                                  \
-        ROUNDS(function);                                 \
-        e = _mm_sha1nexte_epu32(e, w[(next) & 3]);        \
-    } while (0)
-#define MADE(next, function)                                                             \
-    do {                                                                                 \
-        SCHEDULE(w[(next) & 3], w[((next) + 1) & 3], w[((next) + 2) & 3], w[((next) + 3) & 3]); \
-        STEP(next, function);                                                            \
-    } while (0)
     STEP(1, 0);
     STEP(2, 0);
     STEP(3, 0);

@@ -14,7 +14,7 @@ static uint32_t rol(uint32_t word, unsigned bits)
 }
 
 /* The kernel's lib/sha1.c unrolls its eighty rounds, with sixteen words of schedule. */
-static __attribute__((optimize("unroll-loops"))) void transform(uint32_t hash[5], const uint8_t *block)
+static void transform(uint32_t hash[5], const uint8_t *block)
 {
     uint32_t w[16], a = hash[0], b = hash[1], c = hash[2], d = hash[3], e = hash[4];
 
@@ -134,9 +134,7 @@ static void arc4_crypt(struct kernel_arc4 *arc4, uint8_t *out, const uint8_t *in
 
 static void new_key_from_sha(const struct kernel_mppe *mppe, uint8_t digest[20])
 {
-    static const uint8_t pad1[40], pad2[40] = {
-        0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2,
-        0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2, 0xf2};
+    static const uint8_t pad1[40], pad2[40] = {[0 ... 39] = 0xf2};
     struct sha1_state sha1 = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}, 0, {0}};
 
     sha1_update(&sha1, mppe->master_key, mppe->length);
