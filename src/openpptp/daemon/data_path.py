@@ -29,7 +29,7 @@ class Doors:
         self._log = log
         self._undo = undo
         self._native = has_engine(wishes.kind, log)
-        self._threads = (wishes.threads or threads_for(os.cpu_count() or 1)) if self._native else 1
+        self._threads = (wishes.threads or threads_for(len(os.sched_getaffinity(0)))) if self._native else 1
         self._gre: list[RawGrePort] = []
         self._tun: Tun
 
