@@ -229,6 +229,28 @@ static void b101_late_packets_after_a_rest(void)
     end();
 }
 
+/* B-101: the oldest key kept outlives a rest, and keys made for a batch that nothing came of. */
+static void b101_the_oldest_key_is_kept(void)
+{
+    begin(&agreed);
+    seal(0, 200);
+    for (uint32_t i = 0; i <= 70; i++) {
+        packets[i].foreseen = -1;
+        if (i != 6)
+            CHECK(open_one(&packets[i], i));
+    }
+    foresee(&packets[134], 134);
+    foresee(&packets[198], 198);
+    CHECK(packets[134].foreseen == 134 && packets[198].foreseen == 198);
+    lanes_run(&batch);
+    decryptor_rest(&decryptor);
+    foresee(&packets[6], 6);
+    CHECK(packets[6].foreseen == 6);
+    lanes_run(&batch);
+    CHECK(is_datagram(packets[6].plain, open_one(&packets[6], 6), 6));
+    end();
+}
+
 /* An idle call is small: both directions, with what malloc adds. */
 static void an_idle_call_is_small(void)
 {
@@ -314,6 +336,7 @@ int main(void)
     foreseen_wrongly();
     b100_forged_counts_are_not_worth_keys_ahead();
     b101_late_packets_after_a_rest();
+    b101_the_oldest_key_is_kept();
     an_idle_call_is_small();
     rings_begin_small();
     b110_short_packets();

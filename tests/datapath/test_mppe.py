@@ -157,6 +157,13 @@ class StatelessSynchronizationTests(Subject):
         assert self.opens(decryptor, packets[0], 0)
         assert decryptor.decrypt(packets[6000], 6003, 0.0, far=True)[0] == DATAGRAM
 
+    def test_b100_a_believed_jump_is_bounded_by_the_sequence_number_too(self):
+        packets = self.packets(5001)
+        decryptor = self.decryptor()
+        assert self.opens(decryptor, packets[0], 0)
+        assert decryptor.decrypt(packets[5000], 4999, 0.0, far=True)[0] is None
+        assert decryptor.decrypt(packets[5000], 5000, 0.0, far=True)[0] == DATAGRAM
+
     def test_b101_a_late_packet_is_decrypted_once_and_harms_nothing(self):
         packets = self.packets(10)
         decryptor = self.decryptor()
@@ -173,6 +180,20 @@ class StatelessSynchronizationTests(Subject):
         assert self.opens(decryptor, packets[90], 90)
         assert not self.opens(decryptor, packets[90 - mppe.KEPT_KEYS - 1], 90 - mppe.KEPT_KEYS - 1)
         assert self.opens(decryptor, packets[91], 91)
+
+    def test_b101_the_oldest_packet_whose_key_is_kept(self):
+        packets = self.packets(2 * mppe.KEPT_KEYS)
+        decryptor = self.decryptor()
+        for number in (10, 10 + mppe.KEPT_KEYS):
+            assert self.opens(decryptor, packets[number], number)
+        assert not self.opens(decryptor, packets[10], 10)
+        assert self.opens(decryptor, packets[11 + mppe.KEPT_KEYS], 11 + mppe.KEPT_KEYS)
+        assert self.opens(decryptor, packets[11], 11)
+        assert not self.opens(decryptor, packets[11], 11)
+
+    @pytest.mark.parametrize(("sequence", "opens"), [(979, True), (978, False)])
+    def test_the_first_packet_may_have_been_sent_so_far_before(self, sequence, opens):
+        assert self.opens(self.decryptor(sequence=1000), self.packets(11)[10], sequence) is opens
 
     def test_the_first_packets_after_the_keys_were_set_may_be_reordered_or_lost(self):
         packets = self.packets(20)
