@@ -30,6 +30,7 @@ from openpptp.tunnel.settings import CallKind, Side, TunnelSettings
 from openpptp.tunnel.tunnel import Tunnel
 
 DEVICE = "pptp-load"
+QUEUE = 30_000  # packets: what is one device here would be a device with a queue of 500 for each session elsewhere
 OURS = "10.91.0.0/16"
 BEHIND_SERVER, THEIR_LENGTH = IPv4Address("10.92.0.0"), 16
 "Each session's far end: the host part is that of the session's own address."
@@ -128,7 +129,7 @@ class LoadClients:
 def lead_in(device: str, mtu: int) -> None:
     """Make all addresses of the sessions this host's own, and the far ends reachable through the device."""
     for command in (
-        f"link set {device} mtu {mtu} txqueuelen 2000 up",
+        f"link set {device} mtu {mtu} txqueuelen {QUEUE} up",
         f"route add local {OURS} dev lo",
         f"route add {BEHIND_SERVER}/{THEIR_LENGTH} dev {device}",
     ):
