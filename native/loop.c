@@ -113,11 +113,13 @@ static size_t take_packets(struct shard *shard, seconds *next)
 
 static void rest_call(struct shard *shard, struct call *call, seconds before)
 {
-    if (call->out.counters.last_out > before || call->in.counters.last_in > before)
-        return;
     pthread_mutex_lock(&shard->outward_lock);
-    encryptor_rest(&call->out.encryptor);
+    bool rests = call->out.counters.last_out < before && call->in.counters.last_in < before;
+    if (rests)
+        encryptor_rest(&call->out.encryptor);
     pthread_mutex_unlock(&shard->outward_lock);
+    if (!rests)
+        return;
     decryptor_rest(&call->in.decryptor);
     window_rest(&call->in.window);
 }
