@@ -173,7 +173,8 @@ static void test_threads_carry_packets_while_calls_change(void)
         poll(NULL, 0, 10);
         engine_totals(engine, &totals);
     }
-    CHECK(totals.calls == CALLS && totals.received_raw >= ROUNDS && totals.unknown == 0);
+    /* What arrives while its call is closed and opened anew is nobody's. */
+    CHECK(totals.calls == CALLS && totals.received_raw >= ROUNDS && totals.malformed == 0);
     engine_stop(engine);
     for (int i = 0; i < 2 * SHARDS; i++) {
         pthread_join(threads[i], NULL);
