@@ -254,7 +254,8 @@ static void change(struct world *world, struct script *script)
     case 4: {
         size_t count = next(script);
         const uint8_t *frame = piece(script, &count);
-        engine_send_frame(world->near, CALL, frame, (uint32_t)count);
+        if (count)
+            engine_send_frame(world->near, CALL, frame, (uint32_t)count);
         drain(world, world->near);
         break;
     }
@@ -263,18 +264,42 @@ static void change(struct world *world, struct script *script)
     }
 }
 
+/* Both engines are made once: a new one for each input would cost more than what it does. */
+static void begin(struct world *world, struct script *script)
+{
+    static struct engine *near, *far;
+    if (!near) {
+        near = engine_new(1);
+        far = engine_new(1);
+        atexit(report);
+    }
+    world->near = near;
+    world->far = far;
+    world->now = 100.0;
+    engine_open_call(near, CALL, FAR_ADDRESS, NEAR_ADDRESS, 0, 0);
+    engine_open_call(far, CALL, NEAR_ADDRESS, FAR_ADDRESS, 0, next(script) ? 0 : 0xfffffff0u);
+    engine_connect_call(near, CALL, CALL);
+    engine_connect_call(far, CALL, CALL);
+    up(world, next(script));
+}
+
+static void end(struct world *world)
+{
+    struct engine_counters last;
+    struct engine_event event;
+    uint8_t octets[1];
+    engine_close_call(world->near, CALL, &last);
+    engine_close_call(world->far, CALL, &last);
+    while (engine_next_event(world->near, &event, octets, 0) || engine_next_event(world->far, &event, octets, 0))
+        ;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 {
-    static bool reports;
-    if (!reports)
-        reports = !atexit(report);
+    static struct world world;
     struct script script = {octets, length};
-    struct world world = {engine_new(1), engine_new(1), false, 100.0, {{{0}, 0}}, 0};
-    engine_open_call(world.near, CALL, FAR_ADDRESS, NEAR_ADDRESS, 0, 0);
-    engine_open_call(world.far, CALL, NEAR_ADDRESS, FAR_ADDRESS, 0, next(&script) ? 0 : 0xfffffff0u);
-    engine_connect_call(world.near, CALL, CALL);
-    engine_connect_call(world.far, CALL, CALL);
-    up(&world, next(&script));
+    world.waiting = 0;
+    begin(&world, &script);
     while (script.left) {
         switch (next(&script) % 8) {
         case 0:
@@ -298,7 +323,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
             change(&world, &script);
         }
     }
-    engine_free(world.near);
-    engine_free(world.far);
+    end(&world);
     return 0;
 }
