@@ -17,10 +17,12 @@ def totals(log: str) -> dict[str, int]:
     return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
 
 
-def carried(folder, server: dict[str, object], *flags: str) -> tuple[str, str]:
-    """Carry octets both ways; return the logs of server and client."""
+def carried(folder, server: dict[str, object], *flags: str, after: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Carry octets both ways once both sides have said these words; return the logs of server and client."""
     with stage(folder, server=server, log={"level": "debug"}) as made:
         with made.client(*TO_WORLD, "--log-level", "debug", *flags) as client:
+            for program in (made.server, client):
+                program.says(*after)
             assert carries(made.topology.client)
         assert made.server.stop() == 0
         return made.server.log(), client.log()
@@ -39,7 +41,8 @@ class DataPathTests:
 
     @built
     def test_the_engine_beside_the_ip_stack_where_that_is_possible(self, namespaces_possible, tmp_path):
-        for log in carried(tmp_path, {"carrier": "auto"}, "--carrier", "ring"):
+        words = ("beside the IP stack",)
+        for log in carried(tmp_path, {"carrier": "auto"}, "--carrier", "ring", after=words):
             did = totals(log)
             assert did["sent_ethernet"] > 1000
             assert did["received_ring"] > 1000

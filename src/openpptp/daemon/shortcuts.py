@@ -44,6 +44,7 @@ class Shortcuts:
                 self._engine.forget_route(peer, local)
             else:
                 self._engine.set_route(peer, local, route.interface_index, route.header, route.mtu)
+                _log.debug("GRE goes beside the IP stack", peer=str(IPv4Address(peer)), mtu=route.mtu)
         if route is None and not self._told:
             self._told = True
             self._say("no plain Ethernet route to a peer; through the raw socket then", peer=str(IPv4Address(peer)))
