@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #define CHUNK (128 << 10) /* octets a write */
+#define UNSENT (64 << 10) /* octets of a connection that wait to be sent: a thousand deep queues would miss every cache */
 #define MOST 4096         /* connections */
 #define EVENTS 64
 #define WARM_UP 1.0 /* seconds from the last connection to the span */
@@ -73,6 +75,8 @@ static struct sockaddr_in address_of(const char *address, uint16_t port)
 static int bounded(int tcp)
 {
     struct timeval patience = {.tv_sec = PATIENCE};
+    int unsent = UNSENT;
+    setsockopt(tcp, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     setsockopt(tcp, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(tcp, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     return tcp;

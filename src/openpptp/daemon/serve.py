@@ -35,7 +35,7 @@ from openpptp.wire.ppp import MPPE_OVERHEAD
 ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
-QUEUE_PACKETS = 2000  # ours: TUN's own 500 overflow in bursts of many sessions
+QUEUE_PACKETS = 8000  # ours: TUN's own 500 overflow when a thousand sessions send at once, 2000 still do
 
 
 def serve(settings: Settings) -> int:
