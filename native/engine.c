@@ -305,10 +305,13 @@ int engine_attach_gre(struct engine *engine, uint32_t shard, int descriptor)
     return carrier_attach_raw(engine->carrier, shard, descriptor);
 }
 
-int engine_attach_tun(struct engine *engine, uint32_t shard, int descriptor)
+int engine_attach_tun(struct engine *engine, uint32_t shard, int descriptor, int32_t merges_udp)
 {
     if (shard >= engine->shards_count)
         return -EINVAL;
+    hold(engine, 0);
+    engine->shards[shard].inward.merger.datagrams = merges_udp != 0;
+    let_go(engine, 0);
     __atomic_store_n(&engine->shards[shard].tun, descriptor, __ATOMIC_RELAXED);
     shard_wake(&engine->shards[shard], ENGINE_OUTWARD);
     return 0;

@@ -132,9 +132,10 @@ void engine_totals(struct engine *engine, struct engine_totals *totals);
 int engine_event_descriptor(struct engine *engine);
 int engine_next_event(struct engine *engine, struct engine_event *event, uint8_t *octets, uint32_t room);
 
-/* Doors, before engine_run: for each shard one raw GRE socket and one TUN queue (with IFF_VNET_HDR). */
+/* Doors, before engine_run: for each shard one raw GRE socket and one TUN queue (with IFF_VNET_HDR), and whether it
+ * takes several datagrams as one large one (Linux 6.2). */
 int engine_attach_gre(struct engine *engine, uint32_t shard, int descriptor);
-int engine_attach_tun(struct engine *engine, uint32_t shard, int descriptor);
+int engine_attach_tun(struct engine *engine, uint32_t shard, int descriptor, int32_t merges_udp);
 
 /* Take GRE that arrives at an Ethernet device from a packet ring, beside the raw socket; may be asked at any time. */
 int engine_open_ring(struct engine *engine, uint32_t interface_index);

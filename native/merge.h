@@ -1,4 +1,4 @@
-/* TCP segments on their way to the TUN device, merged into large ones as the kernel's GRO does. */
+/* TCP segments and UDP datagrams on their way to the TUN device, merged into large ones as the kernel's GRO does. */
 #ifndef OPENPPTP_MERGE_H
 #define OPENPPTP_MERGE_H
 
@@ -19,6 +19,7 @@ struct merge_flow;
 struct merger {
     merge_write write;
     void *context;
+    bool datagrams; /* whether the device takes large UDP; TCP it always does */
     struct merge_flow *flows; /* MERGE_FLOWS of them */
     struct merge_flow *order[MERGE_FLOWS]; /* the open ones, oldest first, then the others */
     uint32_t open;

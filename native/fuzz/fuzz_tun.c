@@ -1,8 +1,9 @@
 /* Frames of the TUN device into the segmenter, what it cuts into the merger, and packets straight into the merger.
  *
  * The input is a list of orders of six octets, each for one packet or large segment that is nearly right: octets at
- * random are never merged. An input that begins with 0xFF is one frame as it stands. Whatever comes, each packet that
- * went in comes out once, in the order of its flow, alone or as part of a frame that is cut into the same packets.
+ * random are never merged. What would be TCP with FIN is UDP. An input that begins with 0xFF is one frame as it stands.
+ * Whatever comes, each packet that went in comes out once, in the order of its flow, alone or as part of a frame that
+ * is cut into the same packets.
  */
 #include <stdio.h>
 
@@ -110,8 +111,9 @@ static bool is_same(const struct packet *one, const struct packet *other)
     if (!memcmp(one->octets, other->octets, one->length))
         return true;
     bool is_ipv4 = one->octets[0] == 0x45;
-    size_t sum = (is_ipv4 ? 20 : 40) + TCP_CHECKSUM;
-    bool may_differ[3] = {is_ipv4 && one->octets[6] & 0x40, is_ipv4, true}; /* number, IPv4 checksum, TCP checksum */
+    bool is_udp = one->length > 9 && one->octets[is_ipv4 ? 9 : 6] == IP_UDP;
+    size_t sum = (is_ipv4 ? 20 : 40) + (is_udp ? UDP_CHECKSUM : TCP_CHECKSUM);
+    bool may_differ[3] = {is_ipv4 && one->octets[6] & 0x40, is_ipv4, true}; /* number, IPv4 checksum, TCP's or UDP's */
     for (size_t i = 0; i < one->length; i++) {
         bool excused = (may_differ[0] && (i == 4 || i == 5)) || (may_differ[1] && (i == 10 || i == 11)) ||
                        (may_differ[2] && (i == sum || i == sum + 1) && read16(one->octets + sum) % 0xFFFF == 0 &&
@@ -127,13 +129,19 @@ static bool is_consistent(const struct packet *packet)
     return ipv4_length(packet->octets, packet->length) || ipv6_length(packet->octets, packet->length);
 }
 
+static bool is_merged(uint8_t protocol)
+{
+    return protocol == IP_TCP || protocol == IP_UDP;
+}
+
 static bool same_flow(const struct packet *one, const struct packet *other)
 {
     const uint8_t *octets = one->octets;
     size_t from = octets[0] == 0x45 ? 12 : 8;
     size_t ports = octets[0] == 0x45 ? 20 : 40;
     return is_consistent(one) && is_consistent(other) && one->length >= ports + 4 && other->length >= ports + 4 &&
-           octets[0] == other->octets[0] && octets[ports == 20 ? 9 : 6] == IP_TCP && other->octets[ports == 20 ? 9 : 6] == IP_TCP &&
+           octets[0] == other->octets[0] && is_merged(octets[ports == 20 ? 9 : 6]) &&
+           octets[ports == 20 ? 9 : 6] == other->octets[ports == 20 ? 9 : 6] &&
            !memcmp(octets + from, other->octets + from, ports + 4 - from);
 }
 
@@ -163,16 +171,21 @@ static void obey(const uint8_t *order, uint32_t sequences[8])
     uint32_t *sequence = &sequences[order[0] & (FLOW | SIX)];
     size_t payload = order[0] & FULL ? 64 : order[2] * (is_large ? 16u : 1u);
     uint8_t flags = (uint8_t)((FLAG_ACK | (order[0] & PUSH ? FLAG_PSH : 0)) ^ order[1]);
-    size_t length = write_tcp(packet, order[0] & SIX ? 6 : 4, order[0] & FLOW, *sequence, flags, payload);
-    size_t transport = length - payload - TCP_HEADER;
-    struct offload offload = {NEEDS_CHECKSUM, transport == 20 ? KIND_TCP_V4 : KIND_TCP_V6, 0, order[5],
-                              (uint16_t)transport, TCP_CHECKSUM};
+    int version = order[0] & SIX ? 6 : 4;
+    bool is_udp = order[1] & FLAG_FIN;
+    size_t transport = version == 4 ? 20 : 40;
+    size_t length = is_udp ? write_udp(packet, version, order[0] & FLOW, *sequence, payload)
+                           : write_tcp(packet, version, order[0] & FLOW, *sequence, flags, payload);
+    uint8_t kind = version == 4 ? KIND_TCP_V4 : KIND_TCP_V6;
+    struct offload offload = {NEEDS_CHECKSUM, is_udp ? KIND_UDP : kind, 0, order[5],
+                              (uint16_t)transport, is_udp ? UDP_CHECKSUM : TCP_CHECKSUM};
     memcpy(frame, &offload, sizeof offload);
     *sequence += (uint32_t)payload;
-    uint8_t *damaged = is_large ? frame + order[3] % (TUN_HEADER + transport + 20) : packet + order[3] % length;
+    uint8_t *damaged = is_large ? frame + order[3] % (TUN_HEADER + length - payload) : packet + order[3] % length;
     if (order[0] & DAMAGE_BEFORE) {
         *damaged ^= order[4];
-        seal_tcp(packet, length);
+        if (length >= 40) /* it may say now that it is IPv6 */
+            seal(packet, length, is_udp ? IP_UDP : IP_TCP);
     }
     if (order[0] & DAMAGE_AFTER)
         *damaged ^= order[4];
@@ -188,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     struct merger merger;
     if (!merge_begin(&merger, take, NULL))
         return 0;
+    merger.datagrams = length == 0 || octets[length - 1] % 8; /* rarely a device without */
     uint32_t sequences[8] = {0, 1, 0xFFFFFF00, 3, 4, 5, 6, 7};
     if (length > 0 && octets[0] == 0xFF) {
         if (!cut(octets + 1, length - 1, &given))

@@ -40,7 +40,7 @@ static void open_doors(struct doors *doors, struct engine *engine)
         CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, doors->network[shard]));
         CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, doors->host[shard]));
         CHECK(!engine_attach_gre(engine, shard, doors->network[shard][0]));
-        CHECK(!engine_attach_tun(engine, shard, doors->host[shard][0]));
+        CHECK(!engine_attach_tun(engine, shard, doors->host[shard][0], shard));
     }
 }
 
@@ -190,7 +190,7 @@ static void test_what_cannot_be_served_is_refused(void)
     struct engine_counters counters;
     CHECK(engine_new(0) == NULL && engine_new(1000) == NULL);
     CHECK(engine_run(engine, ENGINE_INWARD, 1) == -EINVAL && engine_run(engine, 2, 0) == -EINVAL);
-    CHECK(engine_attach_gre(engine, 1, 0) == -EINVAL && engine_attach_tun(engine, 1, 0) == -EINVAL);
+    CHECK(engine_attach_gre(engine, 1, 0) == -EINVAL && engine_attach_tun(engine, 1, 0, 0) == -EINVAL);
     CHECK(engine_connect_call(engine, 1, 1) == -ENOENT && engine_close_call(engine, 1, &counters) == -ENOENT);
     CHECK(!engine_open_call(engine, 1, PEER, LOCAL, 0, 0));
     CHECK(engine_open_call(engine, 1, PEER, LOCAL, 0, 0) == -EEXIST);

@@ -248,6 +248,199 @@ static void other_protocols_wait_for_nothing(void)
     CAME(1, 1, 1, 2);
 }
 
+/* --- datagrams */
+
+static void begin_with_datagrams(void)
+{
+    begin();
+    merger.datagrams = true;
+}
+
+static uint8_t *make_udp(int version, uint8_t flow, uint32_t salt, size_t payload)
+{
+    write_udp(storage[stored], version, flow, salt, payload);
+    return storage[stored++];
+}
+
+static void datagrams_become_one_frame(void)
+{
+    for (int version = 4; version <= 6; version += 2) {
+        begin_with_datagrams();
+        for (uint32_t i = 0; i < 3; i++)
+            take(make_udp(version, 0, i * 1000, i == 2 ? 7 : 1000));
+        CHECK(written.count == 1); /* without a flush */
+        struct offload offload;
+        memcpy(&offload, written.last, sizeof offload);
+        size_t ip = version == 4 ? 20 : 40;
+        CHECK(offload.flags == NEEDS_CHECKSUM && offload.kind == KIND_UDP);
+        CHECK(offload.headers == ip + 8 && offload.size == 1000);
+        CHECK(offload.checksum_start == ip && offload.checksum_offset == UDP_CHECKSUM);
+        uint8_t whole[3000];
+        size_t length = write_udp(whole, version, 0, 0, 2007);
+        write16(whole + ip + UDP_CHECKSUM, checksum_fold(checksum_pseudo(whole, IP_UDP, 2015)));
+        CHECK(written.length[0] == length);
+        CHECK(!memcmp(written.last + TUN_HEADER, whole, length));
+        CHECK(merger.merged == 3);
+        CAME(3);
+    }
+}
+
+static void a_lone_datagram_passes_as_it_is(void)
+{
+    begin_with_datagrams();
+    uint8_t *packet = make_udp(4, 0, 0, 100);
+    take(packet);
+    CHECK(written.count == 0);
+    merge_flush(&merger);
+    CHECK(!memcmp(written.last, (uint8_t[TUN_HEADER]){0}, TUN_HEADER));
+    CHECK(written.length[0] == 128 && !memcmp(written.last + TUN_HEADER, packet, 128));
+    CAME(1);
+}
+
+static void a_shorter_datagram_ends_a_frame_and_a_longer_one_begins_one(void)
+{
+    static const size_t payloads[] = {100, 100, 99, 100, 101, 101, 8, 8, 0, 8};
+    begin_with_datagrams();
+    for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++)
+        take(make_udp(4, 0, 0, payloads[i]));
+    CAME(3, 1, 3, 1, 1, 1);
+}
+
+/* What differs in the second of two datagrams. */
+static void nothing_but_data_may_differ_in_datagrams(void)
+{
+    static const struct {
+        int version;
+        size_t place;
+    } other[] = {{4, 1},  {4, 6},  {4, 8},  {4, 12}, {4, 16}, {4, 20}, {4, 22}, {4, 25}, {6, 1},
+                 {6, 3},  {6, 7},  {6, 10}, {6, 25}, {6, 40}, {6, 42}, {6, 45}};
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        begin_with_datagrams();
+        take(make_udp(other[i].version, 0, 0, 100));
+        uint8_t *second = make_udp(other[i].version, 0, 100, 100);
+        second[other[i].place] ^= 0x40;
+        seal_udp(second, other[i].version == 4 ? 128 : 148);
+        take(second);
+        CAME(1, 1);
+    }
+}
+
+static void ipv4_numbers_of_datagrams_count_up_or_mean_nothing(void)
+{
+    static const struct {
+        uint8_t flags;
+        uint16_t step;
+        uint32_t frames;
+    } wanted[] = {{0x40, 0, 1}, {0x40, 77, 1}, {0, 1, 1}, {0, 0, 3}, {0, 2, 3}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        begin_with_datagrams();
+        for (uint32_t n = 0; n < 3; n++) {
+            uint8_t *packet = make_udp(4, 0, n, 100);
+            packet[6] = wanted[i].flags;
+            write16(packet + 4, (uint16_t)(0xFFFE + n * wanted[i].step));
+            seal_udp(packet, 128);
+            take(packet);
+        }
+        merge_flush(&merger);
+        CHECK(written.count == (int)wanted[i].frames);
+        merge_end(&merger);
+    }
+}
+
+static void a_datagram_without_a_right_checksum_passes_behind_its_flow(void)
+{
+    static const size_t places[] = {10, 26, 27, 28, 127}; /* of which the first is IPv4's own */
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        begin_with_datagrams();
+        for (uint32_t n = 0; n < 4; n++) {
+            uint8_t *packet = make_udp(4, 0, n, 100);
+            packet[places[i]] ^= n == 2;
+            take(packet);
+        }
+        CAME(2, 1, 1);
+    }
+    begin_with_datagrams();
+    for (uint32_t n = 0; n < 4; n++) {
+        uint8_t *packet = make_udp(4, 0, n, 100);
+        write16(packet + 20 + UDP_CHECKSUM, 0); /* none */
+        take(packet);
+    }
+    CHECK(written.count == 4);
+    CAME(1, 1, 1, 1);
+}
+
+static void what_goes_to_many_is_not_merged(void)
+{
+    static const uint8_t groups[][4] = {{224, 0, 0, 251}, {239, 1, 2, 3}, {255, 255, 255, 255}};
+    for (size_t i = 0; i < 3; i++) {
+        begin_with_datagrams();
+        for (uint32_t n = 0; n < 2; n++) {
+            uint8_t *packet = make_udp(4, 0, n, 100);
+            memcpy(packet + 16, groups[i], 4);
+            seal_udp(packet, 128);
+            take(packet);
+        }
+        CHECK(written.count == 2);
+        CAME(1, 1);
+    }
+    begin_with_datagrams();
+    for (uint32_t n = 0; n < 2; n++) {
+        uint8_t *packet = make_udp(6, 0, n, 100);
+        packet[24] = 0xFF;
+        seal_udp(packet, 148);
+        take(packet);
+    }
+    CAME(1, 1);
+}
+
+static void fragments_of_datagrams_pass_behind_their_addresses_but_not_tcp_s(void)
+{
+    begin_with_datagrams();
+    take(make_udp(4, 0, 0, 100));
+    take(make_udp(4, 0, 0, 100));
+    take(make_udp(4, 1, 0, 100));
+    give(0, 0, FLAG_ACK, 10);
+    uint8_t *fragment = make_udp(4, 0, 0, 100);
+    fragment[6] = 0x20;
+    take(fragment);
+    CHECK(written.count == 3 && written.packets[0] == 2);
+    CAME(2, 1, 1, 1);
+}
+
+static void tcp_and_udp_of_the_same_ports_are_two_flows(void)
+{
+    begin_with_datagrams();
+    for (uint32_t n = 0; n < 2; n++) {
+        give(0, n * 100, FLAG_ACK, 100);
+        take(make_udp(4, 0, n, 100));
+    }
+    CAME(2, 2);
+}
+
+static void frames_of_datagrams_are_bounded(void)
+{
+    begin_with_datagrams();
+    for (uint32_t i = 0; i < MERGE_PIECES + 1; i++)
+        take(make_udp(4, 0, i, 8));
+    CAME(MERGE_PIECES, 1);
+    begin_with_datagrams();
+    for (uint32_t i = 0; i < 44; i++) /* 65,535 octets less the headers hold 43 of them */
+        take(make_udp(6, 0, i, 1500));
+    CHECK(written.length[0] == 48 + 43 * 1500);
+    CAME(43, 1);
+}
+
+static void where_the_device_does_not_take_large_udp_datagrams_wait_for_nothing(void)
+{
+    for (int version = 4; version <= 6; version += 2) {
+        begin();
+        take(make_udp(version, 0, 0, 100));
+        take(make_udp(version, 0, 0, 100));
+        CHECK(written.count == 2);
+        CAME(1, 1);
+    }
+}
+
 static void flows_are_merged_beside_each_other_and_the_oldest_gives_way(void)
 {
     begin();
@@ -307,5 +500,16 @@ int main(void)
     flows_are_merged_beside_each_other_and_the_oldest_gives_way();
     frames_are_bounded();
     what_was_not_taken_is_counted();
+    datagrams_become_one_frame();
+    a_lone_datagram_passes_as_it_is();
+    a_shorter_datagram_ends_a_frame_and_a_longer_one_begins_one();
+    nothing_but_data_may_differ_in_datagrams();
+    ipv4_numbers_of_datagrams_count_up_or_mean_nothing();
+    a_datagram_without_a_right_checksum_passes_behind_its_flow();
+    what_goes_to_many_is_not_merged();
+    fragments_of_datagrams_pass_behind_their_addresses_but_not_tcp_s();
+    tcp_and_udp_of_the_same_ports_are_two_flows();
+    frames_of_datagrams_are_bounded();
+    where_the_device_does_not_take_large_udp_datagrams_wait_for_nothing();
     DONE();
 }

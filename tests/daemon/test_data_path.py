@@ -78,10 +78,11 @@ class Opened:
         self.did.append((name, how))
         device, _ = tun_pair(name)
         device.filenos = (11, 12)[: how.get("queues", 1)]
+        device.merges_udp = True
         return device
 
     def _engine(self, gre, tun, **how):
-        self.did.append((len(gre), tun, how["carrier"]))
+        self.did.append((len(gre), tun, how["carrier"], how["merges_udp"]))
         return "the engine"
 
 
@@ -105,7 +106,7 @@ class DoorsTests:
             assert doors.open_data_path(**CALLBACKS) == "the engine"
         address = IPv4Address("192.0.2.1")
         large = {"offload": True, "queues": 2}
-        assert opened.did == [("gre", address), ("gre", address), ("pptp0", large), (2, (11, 12), "raw")]
+        assert opened.did == [("gre", address), ("gre", address), ("pptp0", large), (2, (11, 12), "raw", True)]
         [line] = log.about("data path")
         assert (line["kind"], line["processor"], line["carrier"]) == ("engine", "all of it", "raw")
 

@@ -97,8 +97,8 @@ def tcp(
     return sealed(ip(version, 6, head + tcp_options + data, **how), 16)
 
 
-def udp(version: int, data: bytes) -> bytes:
-    return sealed(ip(version, 17, pack("!HHHH", 1000, 53, 8 + len(data), 0) + data), 6)
+def udp(version: int, data: bytes, *, port: int = 53, **how) -> bytes:
+    return sealed(ip(version, 17, pack("!HHHH", 1000, port, 8 + len(data), 0) + data, **how), 6)
 
 
 def large(packet: bytes, size: int, *, kind: int | None = None) -> bytes:
@@ -264,6 +264,68 @@ class MergedTcpTests:
         packets = [tcp(4, bytes(10), sequence=10 * n, flags=ACK | PSH * (n % 3 == 2)) for n in range(9)]
         assert merge_into(write, packets) == (6, 3)
         assert frames == [3, 3, 3]
+
+
+class MergedUdpTests:
+    """Datagrams that were merged are cut into the datagrams they were."""
+
+    @given(
+        version=versions,
+        pieces=st.integers(2, MERGED_MOST),
+        last=st.floats(0, 1),
+        size=st.integers(1, 1000),
+        may_fragment=st.booleans(),
+        salt=st.integers(0, 255),
+    )
+    def test_the_large_frame_comes_out_again(self, version, pieces, last, size, may_fragment, salt):
+        data = octets_of((pieces - 1) * size + max(1, int(size * last)), salt)
+        frame = large(udp(version, data, may_fragment=may_fragment, number=0xFFF0), size, kind=UDP)
+        packets = cut(frame)
+        assert merge(packets) == [Frame(frame, pieces)]
+        assert merge(packets, datagrams=False) == [Frame(EMPTY + packet, 1) for packet in packets]
+
+    @given(
+        version=versions,
+        plan=st.lists(
+            st.tuples(
+                st.sampled_from([53, 53, 54]),  # the flow
+                st.sampled_from([100, 100, 100, 60, 140, 0]),  # payload
+                st.sampled_from([0, 1, 1, 1]),  # what the IPv4 number counts up by
+                st.booleans(),  # may be cut further
+                st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 2000), st.integers(1, 255))),  # damage
+            ),
+            max_size=80,
+        ),
+    )
+    def test_whatever_comes_leaves_in_order_and_unchanged(self, version, plan):
+        packets, number = [], 0
+        for index, (port, length, step, may_fragment, damage) in enumerate(plan):
+            number += step
+            how = {"port": port, "number": number, "may_fragment": may_fragment}
+            packet = bytearray(udp(version, octets_of(length, index), **how))
+            if damage is not None:  # but not where lengths, protocol, addresses or ports are: the same flow
+                place = damage[0] % (len(packet) - transport(packet) - 4) + transport(packet) + 4
+                packet[place] ^= damage[1]
+            packets.append(bytes(packet))
+        frames = merge(packets)
+        came = [packet for frame in frames for packet in cut(frame.octets)]
+        for port in (53, 54):
+            assert [plain(packet) for packet in of_port(came, port)] == [plain(p) for p in of_port(packets, port)]
+        assert len(came) == len(packets)
+        for frame in frames:
+            assert frame.packets > 1 or frame.octets[:10] == EMPTY
+            assert len({unpack_from("!H", packet, transport(packet) + 2) for packet in cut(frame.octets)}) == 1
+
+
+def of_port(packets: list[bytes], port: int) -> list[bytes]:
+    return [packet for packet in packets if unpack_from("!H", packet, transport(packet) + 2)[0] == port]
+
+
+def plain(packet: bytes) -> bytes:
+    """Return the packet without the IPv4 number where that means nothing, and the checksum over it."""
+    if packet[0] >> 4 == 4 and packet[6] & 0x40:
+        return packet[:4] + bytes(2) + packet[6:10] + bytes(2) + packet[12:]
+    return packet
 
 
 class ContradictionTests:

@@ -16,7 +16,7 @@ _PART = part(
     bool segment_begin(struct segmenter *segmenter, uint8_t *frame, size_t length);
     size_t segment_next(struct segmenter *segmenter, uint8_t *to, size_t room);
     struct iovec { void *iov_base; size_t iov_len; ...; };
-    struct merger { uint64_t merged; uint64_t refused; ...; };
+    struct merger { bool datagrams; uint64_t merged; uint64_t refused; ...; };
     bool merge_begin(struct merger *merger, bool (*write)(void *context, const struct iovec *pieces, int count,
                      uint32_t packets), void *context);
     void merge_end(struct merger *merger);
@@ -26,6 +26,7 @@ _PART = part(
     """,
     "segment.c",
     "merge.c",
+    "mergeable.c",
     "ip.c",
     include='#include "merge.h"\n#include "segment.h"',
 )
@@ -84,10 +85,14 @@ def write_frame(context: Any, pieces: Any, count: int, packets: int) -> bool:
     return bool(ffi.from_handle(context)(Frame(octets, packets)))
 
 
-def merge_into(write: Callable[[Frame], bool], packets: Iterable[bytes]) -> tuple[int, int]:
-    """Hand all packets to a merger that writes frames; return how many were merged, and how many refused."""
+def merge_into(write: Callable[[Frame], bool], packets: Iterable[bytes], *, datagrams: bool = True) -> tuple[int, int]:
+    """Hand all packets to a merger that writes frames; return how many were merged, and how many refused.
+
+    datagrams says whether those of UDP may be merged.
+    """
     merger, handle = ffi.new("struct merger *"), ffi.new_handle(write)
     assert lib.merge_begin(merger, lib.write_frame, handle)
+    merger.datagrams = datagrams
     kept = [(ffi.new("uint8_t[]", packet), len(packet)) for packet in packets]
     for octets, length in kept:
         lib.merge_take(merger, octets, length)
@@ -96,7 +101,7 @@ def merge_into(write: Callable[[Frame], bool], packets: Iterable[bytes]) -> tupl
     return merger.merged, merger.refused
 
 
-def merge(packets: Iterable[bytes]) -> list[Frame]:
+def merge(packets: Iterable[bytes], *, datagrams: bool = True) -> list[Frame]:
     """Return the frames that packets become."""
     frames: list[Frame] = []
 
@@ -104,5 +109,5 @@ def merge(packets: Iterable[bytes]) -> list[Frame]:
         frames.append(frame)
         return True
 
-    merge_into(write, packets)
+    merge_into(write, packets, datagrams=datagrams)
     return frames

@@ -4,6 +4,7 @@ import hashlib
 import os
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -180,3 +181,151 @@ class RealKernelTests:
         assert wire.count(1, "UdpInCsumErrors" if "." in address else "Udp6InCsumErrors") == 0
         left.close()
         right.close()
+
+
+SIZES = [36] * 200 + [1, 36, 36, 20, 37, 37, 1352, 1300, 100] + [512] * 150 + [0, 8, 8] + [1352] * 120
+DATAGRAMS = [hashlib.shake_128(str(number).encode()).digest(size) for number, size in enumerate(SIZES)]
+"Runs that become large, and what interrupts them."
+SO_RCVBUFFORCE = 33
+RECEIVER = {"10.6.0.2": "10.7.0.2", "fd06::2": "fd07::2"}
+"Behind the right end, for each of its addresses."
+
+
+def hold_until_all_are_there(wire: Wire) -> None:
+    """Let the datagrams pass together, so that there is something to merge however slowly they come."""
+    held: list[bytes] = []
+
+    def between(packets: list[bytes]) -> list[bytes]:
+        passing = [packet for packet in packets if packet[9 if packet[0] >> 4 == 4 else 6] != 17]
+        held.extend(packet for packet in packets if packet not in passing)
+        if len(held) == len(DATAGRAMS):
+            passing += held
+            held.clear()
+        return passing
+
+    wire.between = between
+
+
+def send_all(left: socket.socket, address: str, *, connected: bool = True) -> None:
+    if connected:
+        left.connect((address, 7000))
+    for datagram in DATAGRAMS:
+        if connected:
+            left.send(datagram)
+        else:
+            left.sendto(datagram, (address, 7000))
+
+
+def receive_all(right: socket.socket) -> list[bytes]:
+    return [right.recv(2000) for _ in DATAGRAMS]
+
+
+def nothing_is_wrong(wire: Wire, *ends: Namespace) -> None:
+    assert wire.wrong == []
+    assert wire.refused == 0
+    for end in (*wire.ends, *ends):
+        shown = end.run("nstat", "-asz", "*InErrors", "*CsumErrors").stdout.split()[1:]
+        assert {name: value for name, value in zip(shown[::3], shown[1::3], strict=True) if value != "0"} == {}
+
+
+@ADDRESSES
+class MergedDatagramTests:
+    """Every program gets exactly the datagrams that were sent, in their order."""
+
+    @pytest.mark.parametrize("connected", [True, False], ids=["connected", "unconnected"])
+    def test_a_program_of_this_host(self, wire, address, connected):
+        hold_until_all_are_there(wire)
+        left, right = wire.pair(address, socket.SOCK_DGRAM)
+        right.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+        if connected:
+            left.bind(("10.6.0.1" if "." in address else "fd06::1", 7001))
+            right.connect(left.getsockname())
+        send_all(left, address, connected=connected)
+        assert receive_all(right) == DATAGRAMS
+        assert wire.large_in > 6
+        nothing_is_wrong(wire)
+        left.close()
+        right.close()
+
+    @pytest.mark.parametrize("device", ["able", "plain"])
+    def test_a_program_behind_this_host(self, wire, address, device, make_namespace):
+        """Over a device that takes large datagrams and over one for which the kernel cuts them and writes checksums."""
+        behind, right = make_namespace("behind"), wire.ends[1]
+        right.ip(f"link add out type veth peer name in netns {behind.name}")
+        for end, name, number in ((right, "out", 1), (behind, "in", 2)):
+            end.sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
+            end.ip(f"addr add 10.7.0.{number}/24 dev {name}")
+            end.ip(f"addr add fd07::{number}/64 dev {name} nodad")
+            end.ip(f"link set {name} up")
+        behind.ip("route add default via 10.7.0.1")
+        behind.ip("-6 route add default via fd07::1")
+        right.sysctl("net/ipv4/ip_forward", "1")
+        right.sysctl("net/ipv6/conf/all/forwarding", "1")
+        wire.ends[0].ip("route add 10.7.0.0/24 dev inside")
+        wire.ends[0].ip("-6 route add fd07::/64 dev inside")
+        if device == "plain":
+            right.run("ethtool", "-K", "out", "tx", "off", "tx-udp-segmentation", "off")
+        assert right.ping(RECEIVER[address], wait=10)  # few packets wait for a neighbour
+        hold_until_all_are_there(wire)
+        left, unused = wire.pair(address, socket.SOCK_DGRAM)
+        with behind.inside():
+            program = socket.socket(left.family, socket.SOCK_DGRAM)
+        program.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+        program.settimeout(30)
+        program.bind((RECEIVER[address], 7000))
+        send_all(left, RECEIVER[address])
+        assert receive_all(program) == DATAGRAMS
+        assert wire.large_in > 6
+        nothing_is_wrong(wire, behind)
+        for each in (left, unused, program):
+            each.close()
+
+    def test_a_port_where_nobody_is(self, wire, address):
+        hold_until_all_are_there(wire)
+        left, right = wire.pair(address, socket.SOCK_DGRAM)
+        right.close()
+        send_all(left, address)
+        with pytest.raises(ConnectionRefusedError):
+            left.recv(1)
+        assert wire.large_in > 6
+        left.close()
+
+
+class DatagramsToManyTests:
+    """What goes to many is never merged where that can be seen, and right where it cannot."""
+
+    @pytest.mark.parametrize(
+        ("group", "large"), [("239.1.2.3", False), ("255.255.255.255", False), ("10.6.0.255", True), ("ff15::3", False)]
+    )
+    def test_each_listener_gets_each_datagram(self, wire, group, large):
+        hold_until_all_are_there(wire)
+        left, first = wire.pair("::" if ":" in group else "", socket.SOCK_DGRAM)
+        first.close()
+        listeners = [listener(wire.ends[1], group) for _ in range(2)]
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"inside")
+        send_all(left, group, connected=False)
+        for each in listeners:
+            assert receive_all(each) == DATAGRAMS
+            each.close()
+        assert (wire.large_in > 6) == large
+        assert large or wire.large_in == 0
+        nothing_is_wrong(wire)
+        left.close()
+
+
+def listener(end: Namespace, group: str) -> socket.socket:
+    with end.inside():
+        made = socket.socket(socket.AF_INET6 if ":" in group else socket.AF_INET, socket.SOCK_DGRAM)
+        index = socket.if_nametoindex("inside")
+    made.settimeout(30)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+    made.bind(("", 7000))
+    if ":" in group:
+        joined = socket.inet_pton(socket.AF_INET6, group) + index.to_bytes(4, sys.byteorder)
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, joined)
+    elif group.startswith("239"):
+        joined = socket.inet_aton(group) + socket.inet_aton("10.6.0.2")
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
+    return made

@@ -57,6 +57,7 @@ class Doors:
         path = EngineDataPath(
             self._gre,
             self._tun.filenos,
+            merges_udp=self._tun.merges_udp,
             frame_received=frame_received,
             encryption_lost=encryption_lost,
             loop=loop,

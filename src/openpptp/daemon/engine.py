@@ -41,6 +41,7 @@ class EngineDataPath(Guarded):
         gre: Sequence[HasDescriptor],
         tun: Sequence[int] = (),
         *,
+        merges_udp: bool = False,
         frame_received: FrameReceived,
         encryption_lost: EncryptionLost,
         loop: asyncio.AbstractEventLoop,
@@ -48,6 +49,7 @@ class EngineDataPath(Guarded):
     ) -> None:
         """Start the threads, one in each direction for each socket; the queues of the TUN device may come later.
 
+        merges_udp says whether that device takes several datagrams as one large one.
         The callbacks are called from the loop, never from within a method of this object. Raises SetupError where
         there is no engine.
         """
@@ -57,6 +59,7 @@ class EngineDataPath(Guarded):
         self._encryption_lost = encryption_lost
         self._loop = loop
         self._closed = False
+        self._merges_udp = merges_udp
         self._shortcuts: Shortcuts | None = None
         self._peers: dict[int, tuple[int, int]] = {}
         "Peer and our address of each call."
@@ -74,7 +77,7 @@ class EngineDataPath(Guarded):
     def attach_tun(self, queues: Sequence[int]) -> None:
         """Give the queues, one for each socket, of the device, made for offload, through which inside packets go."""
         for shard, descriptor in enumerate(queues):
-            self.engine.attach_tun(descriptor, shard)
+            self.engine.attach_tun(descriptor, shard, merges_udp=self._merges_udp)
 
     # --- what the driver asks for
 

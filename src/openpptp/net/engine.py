@@ -203,9 +203,9 @@ class Engine:
         """Give a raw GRE socket."""
         _judge(self._lib.engine_attach_gre(self._open, shard, descriptor))
 
-    def attach_tun(self, descriptor: int, shard: int = 0) -> None:
-        """Give a TUN queue whose packets have a header (IFF_VNET_HDR)."""
-        _judge(self._lib.engine_attach_tun(self._open, shard, descriptor))
+    def attach_tun(self, descriptor: int, shard: int = 0, *, merges_udp: bool = False) -> None:
+        """Give a TUN queue whose packets have a header (IFF_VNET_HDR); merges_udp as of Tun."""
+        _judge(self._lib.engine_attach_tun(self._open, shard, descriptor, merges_udp))
 
     def open_ring(self, interface_index: int) -> None:
         """Take GRE that arrives at an Ethernet device from a packet ring."""

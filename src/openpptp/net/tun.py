@@ -63,8 +63,8 @@ class Tun:
             self._name = self._add_queue(node, name, flags)
             for _ in range(1, queues):
                 self._add_queue(node, self._name, flags)
-            if offload:
-                _allow_large(self._files[0])
+            self.merges_udp = offload and _allow_large(self._files[0])
+            "It takes several datagrams as one large one, and gives them so."
         except BaseException:
             self.close()
             raise
@@ -139,12 +139,13 @@ def _open_node(node: str) -> int:
         raise SetupError(message, exit_code=3) from error
 
 
-def _allow_large(file: int) -> None:
-    """Let the system hand over large segments and packets without checksums, as far as it knows them."""
+def _allow_large(file: int) -> bool:
+    """Let the system hand over large segments and packets without checksums; return whether it knows large UDP."""
     for features in (LARGE_TCP | LARGE_UDP, LARGE_TCP):
         with contextlib.suppress(OSError):
             fcntl.ioctl(file, TUNSETOFFLOAD, features)
-            return
+            return features & LARGE_UDP != 0
+    return False
 
 
 def _attach(file: int, name: str, flags: int) -> str:
