@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#define RING_LEAST 16 /* ours: keys in the first ring; a call that only keeps alive needs no more */
+#define RING_LEAST 16   /* ours: keys in the first ring; a call that only keeps alive needs no more */
+#define RING_BEYOND 128 /* ours: and in that of a chain far ahead; more than are kept of skipped packets */
 
 bool chain_begin(struct key_chain *chain, const struct engine_encryption *encryption)
 {
@@ -54,18 +55,38 @@ static bool hold(struct key_chain *chain, uint64_t oldest, uint64_t end)
     return true;
 }
 
+static void derive(struct key_chain *chain)
+{
+    next_key(&chain->start, chain->last);
+    memcpy(place(chain, chain->derived), chain->last, sizeof chain->last);
+    chain->derived++;
+}
+
 const uint8_t *chain_key(struct key_chain *chain, uint64_t oldest, uint64_t number)
 {
     if (unlikely(number >= chain->derived)) {
         if (!hold(chain, oldest, number + 1 + chain->want))
             return NULL;
-        while (number >= chain->derived) {
-            next_key(&chain->start, chain->last);
-            memcpy(place(chain, chain->derived), chain->last, sizeof chain->last);
-            chain->derived++;
-        }
+        while (number >= chain->derived)
+            derive(chain);
     }
     return place(chain, number);
+}
+
+bool chain_beyond(const struct key_chain *chain, uint64_t number, struct key_chain *beyond)
+{
+    *beyond = *chain;
+    beyond->capacity = RING_BEYOND;
+    beyond->ring = malloc(beyond->capacity * sizeof *beyond->ring);
+    if (!beyond->ring)
+        return false;
+    uint64_t oldest = beyond->capacity < chain->capacity ? beyond->capacity : chain->capacity;
+    oldest = chain->derived > oldest ? chain->derived - oldest : 0;
+    for (; oldest < chain->derived; oldest++)
+        memcpy(place(beyond, oldest), place(chain, oldest), sizeof chain->last);
+    while (number >= beyond->derived)
+        derive(beyond);
+    return true;
 }
 
 void chain_order(struct key_chain *chain, uint64_t oldest, uint32_t want, struct cipher_batch *batch)

@@ -15,6 +15,10 @@ void chain_end(struct key_chain *chain);
 /* Return the key with this number, derived as needed; NULL when memory is short. Those from oldest on are kept. */
 const uint8_t *chain_key(struct key_chain *chain, uint64_t oldest, uint64_t number);
 
+/* Begin another chain that has come to the key of this number, far ahead; of those skipped it has the last 100. Whoever
+ * asks ends it. False when memory is short. */
+bool chain_beyond(const struct key_chain *chain, uint64_t number, struct key_chain *beyond);
+
 /* Let lanes_run make at least so many more, where memory allows. A job must have been ordered for the chain before, so
  * that a batch has room for as many chains as jobs. */
 void chain_order(struct key_chain *chain, uint64_t oldest, uint32_t want, struct cipher_batch *batch);

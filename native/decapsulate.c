@@ -205,8 +205,12 @@ static bool open_packet(struct incoming *packet, struct arrived *arrived, bool f
         COUNT(call->in.counters.dropped_malformed);
         return false;
     }
-    if (arrived->protocol == PPP_MPPE && call->in.decryptor.on && !call->in.decryptor.stateful)
+    struct decryptor *decryptor = &call->in.decryptor;
+    if (!decryptor->on || decryptor->stateful)
+        return true;
+    if (likely(arrived->protocol == PPP_MPPE))
         return decrypt(call, arrived, far, packet->foreseen, sink, now);
+    decryptor_passed(decryptor, gre->sequence);
     return true;
 }
 

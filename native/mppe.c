@@ -2,7 +2,8 @@
  *
  * A packet is decrypted with keys derived beside the state and changes the state only when what comes out is plausible:
  * a forged or damaged packet changes nothing. The chain of stateless keys does not depend on the data, so keys derived
- * ahead for a forged packet are kept and serve the real ones: far counts cost an attacker's victim each key once.
+ * ahead for a forged packet are kept and serve the real ones: far counts cost an attacker's victim each key once. What
+ * lies farther ahead than is kept is derived anew for each attempt; so each that fails is followed by a rest.
  */
 #include "mppe.h"
 
@@ -13,13 +14,12 @@
 #include "ip.h"
 #include "mppe_stateful.h"
 
-#define MAX_JUMP 2047            /* ours: keys derived ahead for one packet; a farther count is a late packet's */
-#define RESYNCHRONISED_JUMP 8191 /* ours: and after the sequence numbers proved that more was lost */
-#define KEPT_KEYS 64             /* ours: keys of skipped packets, for those that come late; the bits of `used` */
-#define REORDERED 32             /* ours: how far before the first packet after keys were set one may have been sent */
-#define SANITY_BAD 100           /* Linux ppp_mppe: a bit no sender sets; halved by each good packet */
+#define MAX_JUMP 2047        /* ours: keys derived ahead for one packet and kept; a farther count is a late packet's */
+#define KEPT_KEYS 64         /* ours: keys of skipped packets, for those that come late; the bits of `used` */
+#define REORDERED 32         /* ours: how far before the first packet after keys were set one may have been sent */
+#define SANITY_BAD 100       /* Linux ppp_mppe: a bit no sender sets; halved by each good packet */
 #define SANITY_LIMIT 1600
-#define HOPELESS_PACKETS 100     /* ours: this many that do not decrypt, and none that does for HOPELESS_TIME: the end */
+#define HOPELESS_PACKETS 100 /* ours: so many that do not decrypt, and none that does for HOPELESS_TIME, may be the end */
 #define HOPELESS_TIME 60.0
 
 /* --- our half */
@@ -145,25 +145,28 @@ static bool is_stateless_packet(const uint8_t *information)
     return (read16(information) & bits) == bits;
 }
 
-/* Return which packet this is, something negative when the sequence number says it cannot be. */
+/* How far the count may have gone on, and how far it has but for whole turns. */
+static int64_t room_for(const struct decryptor *decryptor, uint32_t sequence)
+{
+    int64_t room = decryptor->has_sequence ? serial_distance(sequence, decryptor->sequence) : MAX_JUMP;
+    return decryptor->latest < 0 ? room + REORDERED : room;
+}
+
+static int64_t steps_ahead(const struct decryptor *decryptor, const uint8_t *information)
+{
+    return (read16(information) - decryptor->latest) & MPPE_COUNT;
+}
+
+/* Return which packet near the newest this is, something negative when the sequence number says it cannot be. */
 static int64_t packet_number(const struct decryptor *decryptor, const uint8_t *information, uint32_t sequence, bool far)
 {
-    int64_t latest = decryptor->latest;
-    int64_t ahead = (read16(information) - latest) & MPPE_COUNT;
-    int64_t room = decryptor->has_sequence ? serial_distance(sequence, decryptor->sequence) : MAX_JUMP;
-    if (latest < 0)
-        room += REORDERED;
-    if (far) { /* a jump may hide whole turns of the count; nearly all packets carry one, so the longest is meant */
-        room = room < RESYNCHRONISED_JUMP ? room : RESYNCHRONISED_JUMP;
-        if (room > ahead)
-            ahead += (room - ahead) / MPPE_COUNTS * MPPE_COUNTS;
-        return 0 < ahead && ahead <= room ? latest + ahead : -1;
-    }
+    int64_t ahead = steps_ahead(decryptor, information);
+    int64_t room = room_for(decryptor, sequence);
     if (ahead > MAX_JUMP || !ahead) {
         ahead -= MPPE_COUNTS;
-        return room <= ahead ? latest + ahead : -1;
+        return room <= ahead && !far ? decryptor->latest + ahead : -1;
     }
-    return ahead <= room ? latest + ahead : -1;
+    return ahead <= room ? decryptor->latest + ahead : -1;
 }
 
 /* Whether a packet with this number was not decrypted yet, nor is forgotten. */
@@ -195,6 +198,18 @@ static void use(struct decryptor *decryptor, int64_t number, uint32_t sequence)
     decryptor->latest = number;
     decryptor->has_sequence = true;
     decryptor->sequence = sequence;
+    decryptor->clear = 0;
+}
+
+/* Whether what does not decrypt comes from the peer: the session has worked, and it may be a forger's. Then the peer's
+ * frames in clear follow each other; where it is the peer's, their numbers leave room for it. */
+static bool is_the_peers(const struct decryptor *decryptor)
+{
+    if (decryptor->latest < 0)
+        return true;
+    if (!decryptor->clear)
+        return false;
+    return (int64_t)serial_distance(decryptor->clear_at, decryptor->sequence) - decryptor->clear >= HOPELESS_PACKETS;
 }
 
 static enum mppe_signal failure(struct decryptor *decryptor, seconds now)
@@ -205,7 +220,13 @@ static enum mppe_signal failure(struct decryptor *decryptor, seconds now)
     }
     decryptor->failed++;
     bool hopeless = decryptor->failed >= HOPELESS_PACKETS && now - decryptor->good_at >= HOPELESS_TIME;
-    return hopeless ? MPPE_GIVE_UP : MPPE_NONE;
+    return hopeless && is_the_peers(decryptor) ? MPPE_GIVE_UP : MPPE_NONE;
+}
+
+void decryptor_passed(struct decryptor *decryptor, uint32_t sequence)
+{
+    decryptor->clear += decryptor->clear < UINT32_MAX;
+    decryptor->clear_at = sequence;
 }
 
 int64_t decryptor_foresee(struct decryptor *decryptor, const uint8_t *information, size_t information_length,
@@ -234,6 +255,45 @@ int64_t decryptor_foresee(struct decryptor *decryptor, const uint8_t *informatio
     return number;
 }
 
+/* Decrypt with a key, NULL when memory was short; false when the packet is not believed. */
+static bool open_with(const struct decryptor *decryptor, const uint8_t *key, const uint8_t *information, size_t length,
+                      uint8_t *plain)
+{
+    if (!key)
+        return false;
+    struct rc4 rc4;
+    rc4_begin(&rc4, key, decryptor->chain.start.length);
+    rc4_crypt(&rc4, plain, information + MPPE_HEADER, length);
+    return plausible(plain, length);
+}
+
+/* Decrypt the first packet after a long loss and return its number, something negative when it is none. The loss may
+ * hide whole turns of the count; nearly all packets carry one, so the longest jump is meant. */
+static int64_t reach(struct decryptor *decryptor, const uint8_t *information, size_t length, uint32_t sequence,
+                     seconds now, uint8_t *plain)
+{
+    int64_t ahead = steps_ahead(decryptor, information);
+    int64_t room = room_for(decryptor, sequence);
+    room = room < REACH ? room : REACH;
+    if (room > ahead)
+        ahead += (room - ahead) / MPPE_COUNTS * MPPE_COUNTS;
+    if (ahead <= MAX_JUMP || ahead > room || now < decryptor->rest_until)
+        return -1;
+    struct key_chain beyond;
+    int64_t number = decryptor->latest + ahead;
+    if (!chain_beyond(&decryptor->chain, (uint64_t)number, &beyond))
+        return -1;
+    bool is_good = open_with(decryptor, chain_key(&beyond, (uint64_t)number, (uint64_t)number), information, length,
+                             plain);
+    chain_end(is_good ? &decryptor->chain : &beyond);
+    if (is_good) {
+        decryptor->chain = beyond;
+        return number;
+    }
+    decryptor->rest_until = now + (seconds)(ahead - MAX_JUMP) * REACH_REST;
+    return -1;
+}
+
 size_t decryptor_decrypt(struct decryptor *decryptor, const uint8_t *information, size_t information_length,
                          uint32_t sequence, seconds now, bool far, int64_t foreseen, uint8_t *plain,
                          enum mppe_signal *signal)
@@ -249,21 +309,18 @@ size_t decryptor_decrypt(struct decryptor *decryptor, const uint8_t *information
     }
     size_t length = information_length - MPPE_HEADER;
     int64_t number = packet_number(decryptor, information, sequence, far);
-    if (!is_open(decryptor, number)) {
-        *signal = failure(decryptor, now);
-        return 0;
-    }
-    if (number != foreseen) {
-        const uint8_t *key = chain_key(&decryptor->chain, oldest_key(decryptor), (uint64_t)number);
-        if (!key)
+    bool is_good = is_open(decryptor, number);
+    if (likely(is_good && number == foreseen))
+        is_good = plausible(plain, length);
+    else if (is_good)
+        is_good = open_with(decryptor, chain_key(&decryptor->chain, oldest_key(decryptor), (uint64_t)number),
+                            information, length, plain);
+    if (unlikely(!is_good)) {
+        number = reach(decryptor, information, length, sequence, now, plain);
+        if (number < 0) {
+            *signal = failure(decryptor, now);
             return 0;
-        struct rc4 rc4;
-        rc4_begin(&rc4, key, decryptor->chain.start.length);
-        rc4_crypt(&rc4, plain, information + MPPE_HEADER, length);
-    }
-    if (!plausible(plain, length)) {
-        *signal = failure(decryptor, now);
-        return 0;
+        }
     }
     use(decryptor, number, sequence);
     decryptor->sanity >>= 1;

@@ -42,9 +42,12 @@ struct decryptor {
     uint32_t sanity;
     uint32_t failed;
     seconds good_at;
+    seconds rest_until; /* nothing far ahead is tried before */
     /* stateless */
     int64_t latest; /* number of the newest packet decrypted, -1 before the first; its count is that modulo 4096 */
     uint64_t used;  /* bit n: the packet n + 1 before the newest was decrypted; older ones are forgotten */
+    uint32_t clear; /* frames in clear accepted since that packet */
+    uint32_t clear_at; /* and the sequence number of the last one */
     struct key_chain chain; /* as in the encryptor */
     /* stateful */
     struct stateful_decryptor *steps;
@@ -65,6 +68,9 @@ int64_t decryptor_foresee(struct decryptor *decryptor, const uint8_t *informatio
 size_t decryptor_decrypt(struct decryptor *decryptor, const uint8_t *information, size_t information_length,
                          uint32_t sequence, seconds now, bool far, int64_t foreseen, uint8_t *plain,
                          enum mppe_signal *signal);
+
+/* Stateless: note a frame in clear that was accepted: the peer's numbers have gone on to its own. */
+void decryptor_passed(struct decryptor *decryptor, uint32_t sequence);
 
 /* Give back what an idle call does not need (rings of keys); everything can be made again. */
 void encryptor_rest(struct encryptor *encryptor);

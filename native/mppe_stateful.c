@@ -54,16 +54,25 @@ static bool continue_stream(struct stateful_decryptor *steps, const uint8_t *cip
     return false;
 }
 
+/* How many whole turns of the count a long loss hides, the peer having flushed a few times since. */
+static uint32_t turns(uint32_t ahead, int64_t room)
+{
+    int64_t most = (room < REACH ? room : REACH) + KEYS_TRIED * (MPPE_FLAG + 1);
+    return most > ahead ? (uint32_t)(most - ahead) / MPPE_COUNTS : 0;
+}
+
 /* Decrypt with new tables, by the RFC with the current key, by Linux with the next one: plausible decides. */
-static bool restart_stream(struct decryptor *decryptor, uint32_t count, const uint8_t *ciphertext, size_t length,
-                           uint8_t *plain)
+static bool restart_stream(struct decryptor *decryptor, uint32_t count, int64_t room, const uint8_t *ciphertext,
+                           size_t length, seconds now, uint8_t *plain)
 {
     struct stateful_decryptor *steps = decryptor->steps;
     struct key_chain *chain = &decryptor->chain;
     uint8_t key[sizeof chain->last];
     memcpy(key, chain->last, sizeof key);
-    uint32_t changes = ((count - (steps->expected & ~(uint32_t)MPPE_FLAG)) & MPPE_COUNT) >> 8;
-    for (changes += mppe_is_flag(count); changes > 0; changes--)
+    uint32_t ahead = (count - steps->expected) & MPPE_COUNT;
+    uint32_t changes = (ahead + (steps->expected & MPPE_FLAG)) >> 8;
+    uint32_t turned = now < decryptor->rest_until ? 0 : turns(ahead, room) * (MPPE_COUNTS >> 8);
+    for (changes += turned + mppe_is_flag(count); changes > 0; changes--)
         next_key(&chain->start, key);
     uint32_t tries = steps->unanswered + 2 < KEYS_TRIED ? steps->unanswered + 2 : KEYS_TRIED;
     for (; tries > 0; tries--) {
@@ -77,6 +86,8 @@ static bool restart_stream(struct decryptor *decryptor, uint32_t count, const ui
         }
         next_key(&chain->start, key);
     }
+    if (turned)
+        decryptor->rest_until = now + turned * REACH_REST;
     return false;
 }
 
@@ -91,14 +102,16 @@ static enum mppe_signal lost_step(struct stateful_decryptor *steps, seconds now)
     return steps->resets <= MAX_RESETS ? MPPE_RESET : MPPE_GIVE_UP;
 }
 
+/* How far the sequence numbers have gone on. */
+static int64_t room_for(const struct decryptor *decryptor, uint32_t sequence, bool far)
+{
+    return decryptor->has_sequence && !far ? serial_distance(sequence, decryptor->sequence) : 0;
+}
+
 /* Whether a flushed packet's count has gone farther than its sequence number allows: an old one sent again. Each flush
  * that was asked for may have gone on by 255 (encryptor_flush). */
-static bool is_old(const struct decryptor *decryptor, uint32_t count, uint32_t sequence, bool far)
+static bool is_old(const struct stateful_decryptor *steps, uint32_t count, int64_t room)
 {
-    if (!decryptor->has_sequence || far)
-        return false;
-    const struct stateful_decryptor *steps = decryptor->steps;
-    int64_t room = serial_distance(sequence, decryptor->sequence);
     int64_t flushes = (int64_t)steps->unanswered + 2;
     return room > 0 && ((count - steps->expected) & MPPE_COUNT) > room + flushes * (MPPE_FLAG + 1);
 }
@@ -116,9 +129,10 @@ size_t stateful_decrypt(struct decryptor *decryptor, const uint8_t *information,
         return 0;
     }
     if (word & MPPE_FLUSHED) {
-        if (is_old(decryptor, count, sequence, far))
+        int64_t room = room_for(decryptor, sequence, far);
+        if (is_old(steps, count, room))
             return 0;
-        if (!restart_stream(decryptor, count, ciphertext, length, plain)) {
+        if (!restart_stream(decryptor, count, room, ciphertext, length, now, plain)) {
             *signal = lost_step(steps, now);
             return 0;
         }

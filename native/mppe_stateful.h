@@ -11,6 +11,9 @@
 #define MPPE_COUNTS 4096
 #define MPPE_FLAG 0xFF /* section 7.2: low octet of a count at which a stateful key changes */
 
+#define REACH 262144     /* ours: packets lost in a row that are caught up with; some seconds of a fast line */
+#define REACH_REST 20e-6 /* ours: seconds of rest for each key far ahead that was derived in vain */
+
 /* Whether the key changes and the packet says FLUSHED. */
 static inline bool mppe_is_flag(uint32_t count)
 {

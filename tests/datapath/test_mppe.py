@@ -145,24 +145,53 @@ class StatelessSynchronizationTests(Subject):
         assert not self.opens(decryptor, packets[9], 108)
         assert self.opens(decryptor, packets[9], 109)
 
-    def test_b100_a_jump_beyond_half_the_counts_is_refused_whatever_the_sequence_number(self):
+    @pytest.mark.parametrize("far", [False, True])
+    def test_b100_a_jump_beyond_half_the_counts_needs_the_sequence_number(self, far):
         packets = self.packets(2050)
         decryptor = self.decryptor()
         assert self.opens(decryptor, packets[0], 0)
-        assert not self.opens(decryptor, packets[2048], 100_000)
+        assert decryptor.decrypt(packets[2048], 2047, 0.0, far=far)[0] is None
+        assert decryptor.decrypt(packets[2048], 2048, 0.0, far=far)[0] == DATAGRAM
 
-    def test_b100_a_believed_jump_of_the_sequence_hides_whole_turns_of_the_count(self):
-        packets = self.packets(6001)
+    @pytest.mark.parametrize("lost", [6000, 20_000])
+    @pytest.mark.parametrize("frames", [0, 3])
+    def test_a_long_loss_hides_whole_turns_of_the_count(self, lost, frames):
+        """The sequence numbers say how many, whether they jumped at once or control frames led them on."""
+        packets = self.packets(lost + 100)
         decryptor = self.decryptor()
         assert self.opens(decryptor, packets[0], 0)
-        assert decryptor.decrypt(packets[6000], 6003, 0.0, far=True)[0] == DATAGRAM
+        assert self.opens(decryptor, packets[lost], lost + frames)
+        assert self.opens(decryptor, packets[lost + 2], lost + frames + 2)
+        assert self.opens(decryptor, packets[lost + 1], lost + frames + 1)
+        assert not self.opens(decryptor, packets[lost], lost + frames)
 
-    def test_b100_a_believed_jump_is_bounded_by_the_sequence_number_too(self):
+    def test_b101_late_packets_after_a_long_loss_have_their_keys_kept(self):
+        packets = self.packets(9000)
+        decryptor = self.decryptor()
+        assert self.opens(decryptor, packets[0], 0)
+        assert self.opens(decryptor, packets[8999], 8999)
+        assert self.opens(decryptor, packets[8999 - mppe.KEPT_KEYS], 8999 - mppe.KEPT_KEYS)
+        assert not self.opens(decryptor, packets[8998 - mppe.KEPT_KEYS], 8998 - mppe.KEPT_KEYS)
+
+    def test_b100_a_long_loss_is_bounded_by_the_sequence_number_too(self):
         packets = self.packets(5001)
         decryptor = self.decryptor()
         assert self.opens(decryptor, packets[0], 0)
         assert decryptor.decrypt(packets[5000], 4999, 0.0, far=True)[0] is None
         assert decryptor.decrypt(packets[5000], 5000, 0.0, far=True)[0] == DATAGRAM
+
+    def test_many_control_frames_and_no_loss_do_not_look_like_one(self):
+        packets = self.packets(2)
+        decryptor = self.decryptor()
+        assert self.opens(decryptor, packets[0], 0)
+        assert self.opens(decryptor, packets[1], 5000)
+
+    def test_b101_a_number_far_behind_makes_no_late_packet_good(self):
+        packets = self.packets(10)
+        decryptor = self.decryptor()
+        assert self.opens(decryptor, packets[9], 9)
+        assert decryptor.decrypt(packets[5], 5, 0.0, far=True)[0] is None
+        assert self.opens(decryptor, packets[5], 5)
 
     def test_b101_a_late_packet_is_decrypted_once_and_harms_nothing(self):
         packets = self.packets(10)
@@ -255,6 +284,31 @@ class ForgedPacketTests(Subject):
         assert self.derivations(decryptor, forge) == 2048
         assert self.opens(decryptor, packets[1], 1)
 
+    def test_b100_a_far_number_in_vain_is_followed_by_a_rest(self):
+        packets = self.packets(9001)
+        decryptor = self.decryptor()
+        forged = b"\x93\x88" + bytes(40)  # count 904: 9,096
+        assert self.opens(decryptor, packets[0], 0)
+        assert not self.opens(decryptor, forged, 9100, 5.0)
+        rest = (9096 - mppe.MAX_JUMP) * mppe.REACH_REST
+
+        def again() -> None:
+            for part in range(100):
+                assert not self.opens(decryptor, forged, 9100, 5.0 + rest * part / 100)
+                assert not self.opens(decryptor, packets[9000], 9000, 5.0 + rest * part / 100)
+
+        assert self.derivations(decryptor, again) <= mppe.MAX_JUMP
+        assert self.opens(decryptor, packets[1], 1, 5.0)
+        assert self.opens(decryptor, packets[9000], 9000, 5.0 + rest)
+
+    def test_b100_a_number_beyond_all_reach_costs_no_more_than_the_reach(self):
+        """In time: a second rest would begin at once."""
+        decryptor = self.decryptor()
+        packets = self.packets(3)
+        assert self.opens(decryptor, packets[0], 0)
+        assert not self.opens(decryptor, b"\x90\x00" + bytes(40), 2**31 - 1)
+        assert self.opens(decryptor, packets[2], 2)
+
     @pytest.mark.parametrize("bits", [0x8000, 0x1000, 0x0000, 0xE000])
     def test_b102_wrong_bits_are_forgiven_when_few_and_the_end_when_many(self, bits):
         packets = self.packets(40)
@@ -270,6 +324,27 @@ class ForgedPacketTests(Subject):
         decryptor = self.decryptor()
         assert {decryptor.decrypt(b"\x90\x00" + bytes(30), 0, 0.0)[1] for _ in range(500)} == {Signal.NONE}
         assert decryptor.decrypt(b"\x90\x00" + bytes(30), 0, mppe.HOPELESS_TIME)[1] is Signal.GIVE_UP
+
+    def test_b100_forged_packets_do_not_end_a_session_that_has_worked(self):
+        """Not even where the idle peer's control frames come one by one and more of them than are hopeless."""
+        decryptor = self.decryptor()
+        packets = self.packets(2)
+        assert self.opens(decryptor, packets[0], 0)
+        for number in range(1, 301):
+            decryptor.passed(number)
+            assert not self.opens(decryptor, b"\x90\x05" + bytes(30), number + 5, 61.0 + number)
+        assert self.opens(decryptor, packets[1], 301, 400.0)
+
+    @pytest.mark.parametrize(("lost", "signal"), [(99, Signal.NONE), (100, Signal.GIVE_UP)])
+    def test_a_session_that_has_worked_is_given_up_when_it_is_the_peer_whom_nobody_can_read(self, lost, signal):
+        """Its control frames, which are accepted, leave out the numbers of what does not decrypt."""
+        decryptor = self.decryptor()
+        assert self.opens(decryptor, self.packets(1)[0], 0)
+        for number in range(mppe.HOPELESS_PACKETS):
+            assert not self.opens(decryptor, b"\x90\x05" + bytes(30), number + 1, 1.0)
+        decryptor.passed(51)
+        decryptor.passed(lost + 2)
+        assert decryptor.decrypt(b"\x90\x05" + bytes(30), 150, mppe.HOPELESS_TIME)[1] is signal
 
     @pytest.mark.parametrize("size", [0, 1, 2])
     def test_b110_packets_without_data_are_dropped(self, size):
@@ -396,6 +471,23 @@ class StatefulSynchronizationTests(Subject):
         encryptor.flush()
         for number in range(sequence, sequence + 600):
             assert self.opens(decryptor, encryptor.encrypt(DATAGRAM), number, 1.1)
+
+    @pytest.mark.parametrize("sender", [None, RfcEncryptor, LinuxEncryptor])
+    @pytest.mark.parametrize("lost", [4094, 4097, 9000, 30_000])
+    def test_q69_a_flushed_packet_brings_them_together_after_a_long_loss(self, sender, lost):
+        encryptor, decryptor, sequence = self.lose_step(300, lost, sender)
+        encryptor.flush()
+        for number in range(sequence, sequence + 600):
+            assert self.opens(decryptor, encryptor.encrypt(DATAGRAM), number, 1.1)
+
+    def test_b100_a_forged_flush_far_ahead_is_followed_by_a_rest(self):
+        encryptor, decryptor, sequence = self.lose_step(10, 9000)
+        forged = b"\x90\x00" + bytes(40)
+        assert decryptor.decrypt(forged, 2**31 - 1, 2.0)[0] is None
+        encryptor.flush()
+        packet = encryptor.encrypt(DATAGRAM)
+        assert decryptor.decrypt(packet, sequence, 2.02)[0] is None
+        assert self.opens(decryptor, packet, sequence, 2.03)
 
     @pytest.mark.parametrize("sender", [None, RfcEncryptor, LinuxEncryptor])
     def test_q69_the_flushed_packet_itself_may_be_lost_a_few_times(self, sender):

@@ -512,7 +512,7 @@ class WindowTests(Subject):
         assert path.deadline.reason == "owed acknowledgement"
         assert gre.decode(path.tick(1.0)[0][1])[2] == 1
 
-    @pytest.mark.parametrize("outage", [2000, 2500, 4000, 7000])
+    @pytest.mark.parametrize("outage", [2000, 2500, 4000, 7000, 9000, 60_000])
     def test_b049_encryption_survives_an_outage(self, outage):
         sender, receiver = self.open(bits=128, client=True), self.open(bits=128)
         self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
@@ -523,6 +523,56 @@ class WindowTests(Subject):
         receiver.tick(2.0)
         assert receiver.counters.packets_in >= 1 + 10 - 3
         assert receiver.counters.lost + receiver.counters.packets_in == outage + 11
+        assert self.dropped(receiver) == ({} if outage < 2048 else {"dropped_late": 3})
+
+    @pytest.mark.parametrize("outage", [1500, 2500, 9000])
+    def test_b049_encryption_survives_an_outage_after_which_control_frames_come_first(self, outage):
+        """The window believes them; the packets that follow are then near, though many were lost before."""
+        sender, receiver = self.open(bits=128, client=True), self.open(bits=128)
+        self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
+        for _ in range(2):
+            for _ in range(outage):
+                sender.encapsulate(ip(), 0.0)
+            for _ in range(4):
+                self.give(receiver, sender.encapsulate_frame(ECHO)[0][1], 1.0)
+            receiver.tick(2.0)
+        assert self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 3.0) == [(Way.INSIDE, ip())]
+
+    @pytest.mark.parametrize("outage", [3000, 9000, 30_000])
+    def test_b049_stateful_encryption_survives_an_outage(self, outage):
+        sender, receiver = (self.open(bits=128, stateful=True, client=c) for c in (True, False))
+        self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
+        for _ in range(outage):
+            sender.encapsulate(ip(), 0.0)
+        told = [item for _ in range(10) for item in self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 1.0)]
+        assert [item for item in told if item[0] is not Way.OUTSIDE] == [(Way.LOST_STEP, b"")]
+        sender.encryption_flush()
+        assert (Way.INSIDE, ip()) in self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 1.1)
+
+    def test_b100_forged_packets_never_end_a_session_that_has_worked(self):
+        """Near the window, far from it, and the same for a minute, with the idle peer's control frames between."""
+        sender, receiver = self.open(bits=128, client=True), self.open(bits=128)
+        self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
+        for number in range(300):
+            forged = b"\xfd" + (0x9000 | number * 5).to_bytes(2, "big") + bytes(60)
+            far = 3_000_000 + number % 2 * 7000 + number
+            for sequence in (number + 1, far):
+                assert self.receive(receiver, forged, sequence, 61.0) == []
+            assert (Way.UP, ECHO) in self.give(receiver, sender.encapsulate_frame(ECHO)[0][1], 61.0)
+        assert (Way.INSIDE, ip()) in self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1], 200.0)
+
+    def test_an_outage_beyond_all_reach_ends_the_session(self):
+        sender, receiver = self.open(bits=128, client=True), self.open(bits=128, first_sequence=7)
+        self.give(receiver, sender.encapsulate(ip(), 0.0)[0][1])
+        start = 3_000_000
+        for number in range(400):
+            packet = b"\xfd" + (0x9000 | number).to_bytes(2, "big") + bytes(60)
+            assert self.receive(receiver, packet, start + number, 1.0) == []
+        for number in range(400, 405):
+            self.receive(receiver, ECHO, start + number, 2.0)
+        packet = b"\xfd\x95\x00" + bytes(60)
+        assert self.receive(receiver, packet, start + 405, 59.0) == []
+        assert self.receive(receiver, packet, start + 406, 60.0) == [(Way.GAVE_UP, b"")]
 
 
 class EarlyTests(Subject):

@@ -127,8 +127,11 @@ _PART = part(
 
     static struct twin *twin_new(uint32_t receive_window, uint32_t first_sequence)
     {
-        struct twin *twin = calloc(1, sizeof *twin);
-        if (!twin || path_begin(&twin->call, receive_window, first_sequence))
+        struct twin *twin = aligned_alloc(_Alignof(struct twin), sizeof *twin);
+        if (!twin)
+            abort();
+        memset(twin, 0, sizeof *twin);
+        if (path_begin(&twin->call, receive_window, first_sequence))
             abort();
         twin->sink = (struct sink){put_inside, put_outside, put_up, put_lost};
         twin->peer_has = &twin->call.in.peer_has;

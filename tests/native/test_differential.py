@@ -22,6 +22,7 @@ from openpptp.wire import gre
 STEPS = int(os.environ.get("OPENPPTP_DIFFERENTIAL_STEPS", "150"))
 OURS = 0x0A630001
 PAUSES = (0.0, 0.0, 0.0005, 0.003, 0.01, 0.06, 0.11, 0.4, 70.0)
+LITTLE = pcap.ipv4("192.0.2.1", "10.91.0.254", 17, b"")
 FRAMES = (b"\xff\x03\xc0\x21\x09\x01\x00\x08\x01\x02\x03\x04", b"\x80\x21\x01\x01\x00\x04", b"\xc0\x21\x05\x01\x00\x04")
 
 
@@ -67,7 +68,10 @@ class Far:
         )
 
     def send(self, now: float) -> None:
-        """Put some packets on their way."""
+        """Put some packets on their way, very seldom after many that are lost."""
+        if self.luck.random() < 0.002:
+            for _ in range(self.luck.choice([3000, 9000, 20_000])):
+                self.path.encapsulate(LITTLE, now)
         for _ in range(self.luck.choice([1, 2, 5, 40, 70])):
             if self.luck.random() < 0.1:
                 items = self.path.encapsulate_frame(self.luck.choice(FRAMES))

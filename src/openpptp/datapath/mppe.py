@@ -2,7 +2,8 @@
 
 A packet is decrypted with keys derived beside the state and changes the state only when what comes out is plausible:
 a forged or damaged packet changes nothing. The chain of stateless keys does not depend on the data, so keys derived
-ahead for a forged packet are kept and serve the real ones: far counts cost an attacker's victim each key once.
+ahead for a forged packet are kept and serve the real ones: far counts cost an attacker's victim each key once. What
+lies farther ahead than is kept is derived anew for each attempt; so each that fails is followed by a rest.
 """
 
 import hashlib
@@ -24,8 +25,9 @@ COUNT = 0x0FFF
 COUNTS = 4096
 FLAG = 0xFF  # section 7.2: low octet of a count at which a stateful key changes
 
-MAX_JUMP = 2047  # ours: keys derived ahead for one packet; a farther count is a late packet's
-RESYNCHRONISED_JUMP = 8191  # ours: and after the sequence numbers proved that more was lost
+MAX_JUMP = 2047  # ours: keys derived ahead for one packet and kept; a farther count is a late packet's
+REACH = 262144  # ours: and beside the chain, where the sequence numbers went on so far; some seconds of a fast line
+REACH_REST = 20e-6  # ours: seconds of rest for each key beyond MAX_JUMP that was derived in vain
 KEPT_KEYS = 64  # ours: keys of skipped packets, for those that come late; more than the window holds
 REORDERED = 32  # ours: how far before the first packet after keys were set one may have been sent
 SANITY_BAD = 100  # Linux ppp_mppe: a bit no sender sets; halved by each good packet
@@ -34,7 +36,7 @@ RESET_INTERVAL = 0.1  # ours: seconds between two requests for a reset
 MAX_RESETS = 100  # ours: more requests than this end the session
 GOOD_STRETCH = 32  # ours: good packets that make up for one request
 KEYS_TRIED = 8  # ours: keys tried for one flushed packet
-HOPELESS_PACKETS = 100  # ours: this many that do not decrypt, and none that does for HOPELESS_TIME, is the end
+HOPELESS_PACKETS = 100  # ours: this many that do not decrypt, and none that does for HOPELESS_TIME, may be the end
 HOPELESS_TIME = 60.0
 
 _SHA_PAD_1 = bytes(40)
@@ -135,6 +137,19 @@ class _Chain:
         """Never give this key again, so that no packet is taken twice."""
         self._chain[number - self._first] = None
 
+    def beyond(self, number: int) -> "_Chain":
+        """Return a chain that ends with the key of packet number, far ahead; of those skipped it has KEPT_KEYS."""
+        kept = deque(self._chain, maxlen=KEPT_KEYS + 1)
+        key = self._last
+        for _ in range(self._first + len(self._chain), number + 1):
+            key = self._keys.after(key)
+            kept.append(key)
+        chain = _Chain(self._keys)
+        chain._last = key
+        chain._first = number + 1 - len(kept)
+        chain._chain.extend(kept)
+        return chain
+
     def forget_before(self, number: int) -> None:
         """Drop the keys of packets too late to be wanted."""
         while self._first < number:
@@ -145,8 +160,6 @@ class _Chain:
 class StatelessDecryptor:
     """The peer's half when every packet has its own key (RFC 3078 sections 7.1 and 8.1)."""
 
-    in_order = False
-
     def __init__(self, encryption: Encryption, sequence: int | None) -> None:
         self._chain = _Chain(_Keys(encryption))
         self._latest = -1
@@ -156,6 +169,10 @@ class StatelessDecryptor:
         self._sanity = 0
         self._failed = 0
         self._good_at: float | None = None
+        self._rest_until = 0.0
+        self._clear = 0
+        self._clear_at: int | None = None
+        "How many frames in clear were accepted since that packet, and the sequence number of the last one."
 
     def decrypt(
         self, information: bytes, sequence: int, now: float, *, far: bool = False
@@ -163,7 +180,7 @@ class StatelessDecryptor:
         """Return the datagram, or None and what to do about it.
 
         sequence is the GRE packet's: the count can have gone no farther than it. far: that number is believed
-        although it jumped, so the count may have jumped as well.
+        although it jumped, so this is no late packet.
         """
         if len(information) <= HEADER:
             return None, Signal.NONE
@@ -172,11 +189,10 @@ class StatelessDecryptor:
             self._sanity += SANITY_BAD
             return None, Signal.GIVE_UP if self._sanity > SANITY_LIMIT else Signal.NONE
         number = self._number(word & COUNT, sequence, far=far)
-        key = None if number is None else self._chain.key(number)
-        if number is None or key is None:
-            return None, self._failure(now)
-        datagram = ARC4.new(key).decrypt(information[HEADER:])
-        if not plausible(datagram):
+        datagram = None if number is None else self._open(self._chain, number, information)
+        if datagram is None:
+            number, datagram = self._reach(word & COUNT, sequence, information, now)
+        if number is None or datagram is None:
             return None, self._failure(now)
         self._chain.use(number)
         self._sanity >>= 1
@@ -185,30 +201,71 @@ class StatelessDecryptor:
         if number > self._latest:
             self._latest = number
             self._sequence = sequence
+            self._clear, self._clear_at = 0, None
             self._chain.forget_before(number - KEPT_KEYS)
         return datagram, Signal.NONE
 
-    def _number(self, count: int, sequence: int, *, far: bool) -> int | None:
-        """Return which packet this is, None when the sequence number says it cannot be."""
-        ahead = (count - self._latest) % COUNTS
+    def passed(self, sequence: int) -> None:
+        """Note a frame in clear that was accepted: the peer's numbers have gone on to its own."""
+        self._clear += 1
+        self._clear_at = sequence
+
+    @staticmethod
+    def _open(chain: _Chain, number: int, information: bytes) -> bytes | None:
+        key = chain.key(number)
+        datagram = None if key is None else ARC4.new(key).decrypt(information[HEADER:])
+        return datagram if datagram is not None and plausible(datagram) else None
+
+    def _room(self, sequence: int) -> int:
+        """Return how far the count may have gone on."""
         room = MAX_JUMP if self._sequence is None else serial_distance(sequence, self._sequence)
-        if self._latest < 0:
-            room += REORDERED
-        if far:  # a jump may hide whole turns of the count; nearly all packets carry one, so the longest is meant
-            room = min(room, RESYNCHRONISED_JUMP)
-            ahead += max(0, room - ahead) // COUNTS * COUNTS
-            return self._latest + ahead if 0 < ahead <= room else None
+        return room + REORDERED if self._latest < 0 else room
+
+    def _number(self, count: int, sequence: int, *, far: bool) -> int | None:
+        """Return which packet near the newest this is, None when the sequence number says it cannot be."""
+        ahead = (count - self._latest) % COUNTS
+        room = self._room(sequence)
         if ahead > MAX_JUMP or not ahead:
             ahead -= COUNTS
-            return self._latest + ahead if room <= ahead else None
+            return self._latest + ahead if room <= ahead and not far else None
         return self._latest + ahead if ahead <= room else None
+
+    def _reach(self, count: int, sequence: int, information: bytes, now: float) -> tuple[int | None, bytes | None]:
+        """Decrypt the first packet after a long loss, if it is one.
+
+        The loss may hide whole turns of the count. Nearly all packets carry one, so the longest jump is meant.
+        """
+        ahead = (count - self._latest) % COUNTS
+        room = min(self._room(sequence), REACH)
+        ahead += max(0, room - ahead) // COUNTS * COUNTS
+        if not MAX_JUMP < ahead <= room or now < self._rest_until:
+            return None, None
+        number = self._latest + ahead
+        chain = self._chain.beyond(number)
+        datagram = self._open(chain, number, information)
+        if datagram is None:
+            self._rest_until = now + (ahead - MAX_JUMP) * REACH_REST
+        else:
+            self._chain = chain
+        return number, datagram
 
     def _failure(self, now: float) -> Signal:
         if self._good_at is None:
             self._good_at = now
         self._failed += 1
         hopeless = self._failed >= HOPELESS_PACKETS and now - self._good_at >= HOPELESS_TIME
-        return Signal.GIVE_UP if hopeless else Signal.NONE
+        return Signal.GIVE_UP if hopeless and self._is_the_peers() else Signal.NONE
+
+    def _is_the_peers(self) -> bool:
+        """Say whether what does not decrypt comes from the peer: the session has worked, and it may be a forger's.
+
+        Then the peer's frames in clear follow each other; where it is the peer's, their numbers leave room for it.
+        """
+        if self._latest < 0:
+            return True
+        if self._sequence is None or self._clear_at is None:
+            return False
+        return serial_distance(self._clear_at, self._sequence) - self._clear >= HOPELESS_PACKETS
 
 
 class StatefulDecryptor:
@@ -217,8 +274,6 @@ class StatefulDecryptor:
     Must be given packets in order. There is no state of discarding: after a loss no count fits until a flushed packet
     comes, while a forged packet out of step leaves the real ones decryptable.
     """
-
-    in_order = True
 
     def __init__(self, encryption: Encryption, sequence: int | None) -> None:
         self._keys = _Keys(encryption)
@@ -234,6 +289,7 @@ class StatefulDecryptor:
         self._unanswered = 0
         "Requests since the last good packet: so many flushed packets may have been lost, each a key change to Linux."
         self._good = 0
+        self._rest_until = 0.0
 
     def decrypt(
         self, information: bytes, sequence: int, now: float, *, far: bool = False
@@ -251,7 +307,7 @@ class StatefulDecryptor:
             flushes = self._unanswered + 2  # each may have gone on by 255, see Encryptor.flush
             if room > 0 and (count - self._expected) % COUNTS > room + flushes * (FLAG + 1):
                 return None, Signal.NONE  # an old packet sent again
-            datagram = self._restart(count, information[HEADER:])
+            datagram = self._restart(count, room, information[HEADER:], now)
             if datagram is None:
                 return None, self._lost_step(now)
         elif count == self._expected:
@@ -277,11 +333,13 @@ class StatefulDecryptor:
         self._consumed += len(datagram)
         return datagram
 
-    def _restart(self, count: int, ciphertext: bytes) -> bytes | None:
+    def _restart(self, count: int, room: int, ciphertext: bytes, now: float) -> bytes | None:
         """Decrypt with new tables, by the RFC with the current key, by Linux with the next one: plausible decides."""
         key = self._key
-        flags_missed = ((count - (self._expected & ~FLAG)) % COUNTS) >> 8
-        for _ in range(flags_missed + (count & FLAG == FLAG)):
+        ahead = (count - self._expected) % COUNTS
+        flags_missed = (ahead + (self._expected & FLAG)) >> 8
+        turned = 0 if now < self._rest_until else self._turns(ahead, room) * (COUNTS >> 8)
+        for _ in range(turned + flags_missed + (count & FLAG == FLAG)):
             key = self._keys.after(key)
         for _ in range(min(KEYS_TRIED, self._unanswered + 2)):
             cipher = ARC4.new(key)
@@ -290,7 +348,15 @@ class StatefulDecryptor:
                 self._key, self._cipher, self._consumed = key, cipher, len(datagram)
                 return datagram
             key = self._keys.after(key)
+        if turned:
+            self._rest_until = now + turned * REACH_REST
         return None
+
+    @staticmethod
+    def _turns(ahead: int, room: int) -> int:
+        """Return how many whole turns of the count a long loss hides, the peer having flushed a few times since."""
+        most = min(room, REACH) + KEYS_TRIED * (FLAG + 1)
+        return max(0, most - ahead) // COUNTS
 
     def _lost_step(self, now: float) -> Signal:
         if self._reset_at is not None and now - self._reset_at < RESET_INTERVAL:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from openpptp.credentials import Encryption
 from openpptp.datapath.bucket import Bucket
 from openpptp.datapath.icmp import DONT_FRAGMENT, ICMPV6, fragment, too_big
-from openpptp.datapath.mppe import Decryptor, Encryptor, Signal, decryptor
+from openpptp.datapath.mppe import Decryptor, Encryptor, Signal, StatelessDecryptor, decryptor
 from openpptp.datapath.seam import Counters, Inside
 from openpptp.datapath.window import WINDOW, Place, ReceiveWindow, SendWindow
 from openpptp.errors import BadMessage
@@ -186,8 +186,11 @@ class Path:
             self.counters.dropped_malformed += 1
             return None
         packet = (sequence, protocol, information, frame, False)
-        if protocol == Protocol.MPPE and self._decryptor is not None and not self._decryptor.in_order:
+        if not isinstance(self._decryptor, StatelessDecryptor):
+            return packet
+        if protocol == Protocol.MPPE:
             return self._decrypt(packet, items, now, far=far)
+        self._decryptor.passed(sequence)
         return packet
 
     def _decrypt(self, packet: _Packet, items: list[Item], now: float, *, far: bool = False) -> _Packet | None:
