@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.eventually import eventually
+from tests.netns.namespace import Namespace
 from tests.netns.programs import (
     CLIENT_DEVICE,
     PASSWORD,
@@ -38,6 +39,28 @@ except SetupError as error:
     sys.exit(error.exit_code)
 """
 "The command line has no option for the echo."
+
+
+FLOOD = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+    out.connect((sys.argv[1], 9))
+    while True:
+        try:
+            out.send(bytes(600))
+        except OSError:
+            pass
+"""
+
+
+def sent(client: Namespace) -> int:
+    """Return how many packets a client has put into its tunnel."""
+    return int(client.run("cat", f"/sys/class/net/{CLIENT_DEVICE}/statistics/tx_packets").stdout)
+
+
+def pings(client: Namespace) -> bool:
+    """Tell whether one ping through the tunnel is answered."""
+    return client.run("ping", "-c", "1", "-W", "1", WORLD, check=False).returncode == 0
 
 
 class KilledServerTests:
@@ -186,6 +209,34 @@ class StartTests:
             assert word in program.log()
         assert len(program.log().splitlines()) == 3
         assert state(topology.server) == before
+
+
+class StoppedServerTests:
+    """A server that stood still while packets came loses many at once."""
+
+    @pytest.mark.parametrize("data_path", ["engine", "reference"])
+    def test_a_session_goes_on_after_a_long_loss(self, topology, tmp_path, data_path):
+        sections = {"server": {"data_path": data_path}}
+        with (
+            serving(topology.server, tmp_path / "server", **sections) as server,
+            connecting(topology.client, tmp_path / "client", *TO_WORLD) as client,
+        ):
+            client.connected()
+            flood = topology.client.start(sys.executable, "-c", FLOOD, WORLD)
+            try:
+                server.process.send_signal(signal.SIGSTOP)
+                begin = sent(topology.client)
+                # The server's socket keeps some of them; the engine's, megabytes.
+                assert eventually(lambda: sent(topology.client) > begin + 60_000)
+            finally:
+                server.process.send_signal(signal.SIGCONT)
+                flood.kill()
+                flood.wait(10)
+            assert eventually(lambda: pings(topology.client))
+            client.stop()
+            server.says("session ended", " lost=")
+            lost = int(server.log().rpartition(" lost=")[2].split()[0])
+            assert lost > 8191
 
 
 class EndTests:
