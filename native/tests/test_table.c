@@ -40,7 +40,8 @@ static struct call *route_identifier(const uint8_t *identifier)
 
 static void every_call_is_found(void)
 {
-    struct call *calls = calloc(MANY, sizeof *calls);
+    struct call *calls = aligned_alloc(_Alignof(struct call), MANY * sizeof *calls);
+    memset(calls, 0, MANY * sizeof *calls);
     struct engine_prefix *addresses = calloc(MANY, sizeof *addresses);
     CHECK(table_begin(&table) == 0);
     for (uint32_t i = 0; i < MANY; i++) {

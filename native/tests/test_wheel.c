@@ -55,9 +55,10 @@ static void test_what_was_disarmed_is_not_met(void)
 static void test_all_are_met_after_a_long_sleep(void)
 {
     struct wheel wheel = {0};
-    struct call *calls = calloc(1000, sizeof *calls);
+    struct call *calls = aligned_alloc(_Alignof(struct call), 1000 * sizeof *calls);
     if (!calls)
         return;
+    memset(calls, 0, 1000 * sizeof *calls);
     wheel_due(&wheel, 10.0);
     for (int i = 0; i < 1000; i++)
         wheel_arm(&wheel, &calls[i], 10.0 + i * 0.0001);
