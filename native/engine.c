@@ -17,6 +17,7 @@ static int shard_begin(struct engine *engine, uint32_t number)
     shard->engine = engine;
     shard->number = number;
     shard->tun = -1;
+    pthread_mutex_init(&shard->reading, NULL);
     pthread_mutex_init(&shard->outward_lock, NULL);
     pthread_mutex_init(&shard->inward_lock, NULL);
     shard->wake[ENGINE_OUTWARD] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -40,6 +41,7 @@ static void shard_end(struct shard *shard)
     for (int direction = 0; direction < 2; direction++)
         if (shard->wake[direction] >= 0)
             close(shard->wake[direction]);
+    pthread_mutex_destroy(&shard->reading);
     pthread_mutex_destroy(&shard->outward_lock);
     pthread_mutex_destroy(&shard->inward_lock);
 }

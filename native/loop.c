@@ -13,6 +13,7 @@
 #define REST_EVERY 1.0   /* seconds between two looks at a part of the calls */
 #define REST_PARTS 16    /* so many looks make up one round */
 #define BROKEN_PAUSE 100 /* milliseconds between two tries at a device that is down */
+#define FEW 8            /* packets of a batch after which the inward thread looks for their answers */
 
 static seconds monotonic(void)
 {
@@ -69,16 +70,28 @@ static void send_frames(struct shard *shard)
     outward_clear(outward);
 }
 
+/* Take what waits in the TUN queue; returns how many frames it was, or a negative errno when the device gives none. */
+static int take_frames(struct shard *shard, int tun)
+{
+    if (tun < 0)
+        return -EAGAIN;
+    int problem = read_frames(&shard->outward, tun);
+    int count = (int)shard->outward.frames_count;
+    if (count)
+        send_frames(shard);
+    return count ? count : problem;
+}
+
 static int serve_outward(struct shard *shard)
 {
     struct pollfd watched[2] = {{shard->wake[ENGINE_OUTWARD], POLLIN, 0}, {-1, POLLIN, 0}};
     while (running(shard->engine)) {
         watched[1].fd = __atomic_load_n(&shard->tun, __ATOMIC_RELAXED);
-        int problem = watched[1].fd < 0 ? -EAGAIN : read_frames(&shard->outward, watched[1].fd);
-        if (shard->outward.frames_count) {
-            send_frames(shard);
+        pthread_mutex_lock(&shard->reading);
+        int problem = take_frames(shard, watched[1].fd);
+        pthread_mutex_unlock(&shard->reading);
+        if (problem > 0)
             continue;
-        }
         if (problem == -EBADFD)
             return problem; /* the device was deleted: it will be readable for ever and give nothing */
         bool broken = problem && problem != -EAGAIN;
@@ -87,6 +100,16 @@ static int serve_outward(struct shard *shard)
             woken(shard, ENGINE_OUTWARD);
     }
     return 0;
+}
+
+/* Take answers that the inside gave while the packets they answer were written: they wait already, and to wake the
+ * outward thread for them takes longer than to send them. */
+static void take_answers(struct shard *shard)
+{
+    if (pthread_mutex_trylock(&shard->reading))
+        return; /* it is awake */
+    take_frames(shard, __atomic_load_n(&shard->tun, __ATOMIC_RELAXED));
+    pthread_mutex_unlock(&shard->reading);
 }
 
 /* --- outside to inside */
@@ -156,7 +179,10 @@ static int serve_inward(struct shard *shard)
     seconds rested = 0;
     while (running(engine)) {
         seconds next;
-        if (take_packets(shard, &next)) {
+        size_t taken = take_packets(shard, &next);
+        if (taken) {
+            if (taken <= FEW)
+                take_answers(shard);
             parts_left = 2 * REST_PARTS;
             continue;
         }

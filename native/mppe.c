@@ -166,7 +166,9 @@ static int64_t packet_number(const struct decryptor *decryptor, const uint8_t *i
         ahead -= MPPE_COUNTS;
         return room <= ahead && !far ? decryptor->latest + ahead : -1;
     }
-    return ahead <= room ? decryptor->latest + ahead : -1;
+    /* A Linux sender without a route counts a packet in MPPE that GRE then does not number: each packet that failed
+     * since the last good one may have come after one of those. */
+    return ahead <= room + decryptor->failed ? decryptor->latest + ahead : -1;
 }
 
 /* Whether a packet with this number was not decrypted yet, nor is forgotten. */

@@ -2,7 +2,8 @@
  *
  * Locks. `table_lock` is held for reading by a thread while it works on a batch, for writing by whoever changes the
  * table, a call's settings or keys: then no batch is under way. Under it, a shard's `outward_lock` guards the sender
- * half of its calls, `inward_lock` the receiver half and the wheel. A thread waits for packets without any lock.
+ * half of its calls, `inward_lock` the receiver half and the wheel. `reading`, taken before all of them, keeps the order
+ * of what the TUN queue gives. A thread waits for packets without any lock.
  */
 #ifndef OPENPPTP_SHARDS_H
 #define OPENPPTP_SHARDS_H
@@ -23,6 +24,7 @@ struct shard {
     uint32_t number;
     int tun;     /* descriptor of its TUN queue, -1 when there is none */
     int wake[2]; /* eventfds that end a thread's waiting, by direction */
+    pthread_mutex_t reading; /* whose turn it is to read the TUN queue and send what it gives */
     pthread_mutex_t outward_lock;
     pthread_mutex_t inward_lock;
     struct outward outward;

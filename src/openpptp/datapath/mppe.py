@@ -228,7 +228,9 @@ class StatelessDecryptor:
         if ahead > MAX_JUMP or not ahead:
             ahead -= COUNTS
             return self._latest + ahead if room <= ahead and not far else None
-        return self._latest + ahead if ahead <= room else None
+        # A Linux sender without a route counts a packet in MPPE that GRE then does not number: each packet that failed
+        # since the last good one may have come after one of those.
+        return self._latest + ahead if ahead <= room + self._failed else None
 
     def _reach(self, count: int, sequence: int, information: bytes, now: float) -> tuple[int | None, bytes | None]:
         """Decrypt the first packet after a long loss, if it is one.
