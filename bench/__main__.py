@@ -103,12 +103,10 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=list(subjects(1, "")), help="subject; may repeat")
     parser.add_argument("--runs", type=int, default=5, help="runs whose median counts (default 5)")
     parser.add_argument("--data-path", choices=DATA_PATHS, default=DATA_PATHS[0], help="what carries the packets")
-    parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md; with --only these rows of it")
     given = parser.parse_args()
     if os.geteuid():
         sys.exit("scripts/bench: makes network namespaces; run it as root (sudo)")
-    if given.write and given.only:
-        parser.error("--write is for the whole table, not with --only")
     lines = [f"Measured {dt.datetime.now(tz=dt.UTC):%Y-%m-%d} on {machine()}. {versions()}", "", HEAD]
     sys.stdout.write("\n".join(lines) + "\n")
     for name, measure in subjects(given.runs, given.data_path).items():
@@ -117,11 +115,20 @@ def main() -> None:
                 lines.append(str(row))
                 sys.stdout.write(f"{row}\n")
                 sys.stdout.flush()
-    if given.write:
+    if given.write and given.only:
+        RESULTS.write_text(replaced(RESULTS.read_text(), lines[3:]))
+    elif given.write:
         text = "\n".join(lines)
         RESULTS.write_text(
             f"# What was measured\n\nBy `scripts/bench --write`; medians of {given.runs} runs.\n\n{text}\n"
         )
+
+
+def replaced(table: str, rows: list[str]) -> str:
+    """Return the table with these rows in place of those on the same subject; new ones at its end."""
+    new = {row.split(" | ")[0]: row for row in rows}
+    lines = [new.pop(line.split(" | ")[0], line) for line in table.splitlines()]
+    return "\n".join([*lines, *new.values()]) + "\n"
 
 
 if __name__ == "__main__":
