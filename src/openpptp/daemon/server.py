@@ -5,8 +5,7 @@ It is given a data path and knows nothing of devices and rules; daemon/serve.py 
 
 import asyncio
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -20,6 +19,7 @@ from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimi
 from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import EndReason
@@ -37,16 +37,6 @@ RouteAddress = Callable[[IPv4Address, bool], None]
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
 
 
-@dataclass(slots=True)
-class SessionRecord:
-    """What is known of one logged-in session."""
-
-    user: str
-    address: IPv4Address
-    driver: TunnelDriver
-    up_at: float | None = None
-
-
 class Server:
     """Owns every control connection, and answers what they ask."""
 
@@ -59,9 +49,11 @@ class Server:
         open_data_path: OpenDataPath,
         *,
         route_address: RouteAddress = lambda _address, _leads: None,
+        watchers: Sequence[SessionWatcher] = (),
     ) -> None:
         """Prepare; nothing listens yet."""
         self._route_address = route_address
+        self._watchers = watchers
         self._users = users
         self._pool = pool
         self._log = log
@@ -165,7 +157,8 @@ class Server:
         if isinstance(verdict, Refused):
             self._guard.failed(driver.peer, user, now)
             return verdict
-        self._forget(output.call_id)  # who proves itself anew on the same call gives its own place back first
+        # Who proves itself anew on the same call gives its own place back first.
+        self._forget(output.call_id, EndReason.PEER_REQUEST, self.counters)
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
@@ -173,27 +166,42 @@ class Server:
         if address is None:
             driver.log.warning("no free address for this user", user=verdict.user)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver)
+        grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
+        session = SessionRecord(output.call_id, verdict.user, grant, address, driver)
+        self.sessions[output.call_id] = session
         if address not in self._pool:
             self._route_address(address, True)
         self._waiting_room.leave(driver)
-        grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
+        for watcher in self._watchers:
+            watcher.logged_in(session, now)
         return Accepted(verdict.user, grant, verdict.authenticator_response, verdict.keys)
 
-    def _forget(self, call_id: int) -> SessionRecord | None:
-        """Give back what a session was given."""
+    def _forget(self, call_id: int, reason: EndReason, last: Callable[[int], Counters]) -> SessionRecord | None:
+        """Give back what a session was given, and tell the watchers; last returns what it carried."""
         record = self.sessions.pop(call_id, None)
         if record is not None:
             self._pool.release(record.address)
             if record.address not in self._pool:
                 self._route_address(record.address, False)
+            if self._watchers:
+                counters, now = last(call_id), self._loop.time()
+                self._went_down(record, counters)  # not said before when a defect ended it
+                for watcher in self._watchers:
+                    watcher.ended(record, reason, counters, now)
         return record
+
+    def counters(self, call_id: int) -> Counters:
+        """Return what an open call has carried so far."""
+        return self._data_path.counters(call_id)
 
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
         """Let data flow, from the leased address only."""
         record = self.sessions[output.call_id]
         self._data_path.interface_up(output.call_id, inside(output, record.address))
-        record.up_at = self._loop.time()
+        record.up_at = now = self._loop.time()
+        record.is_up = True
+        for watcher in self._watchers:
+            watcher.went_up(record, self.counters(output.call_id), now)
         driver.log.info(
             "session up",
             call=output.call_id,
@@ -203,11 +211,20 @@ class Server:
         )
 
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
-        """Nothing of ours hangs on a session's interface but the data path."""
+        """Tell the watchers; nothing else of ours hangs on a session's interface."""
+        record = self.sessions.get(output.call_id)
+        if record is not None and self._watchers:
+            self._went_down(record, self.counters(output.call_id))
+
+    def _went_down(self, record: SessionRecord, counters: Counters) -> None:
+        if record.is_up:
+            record.is_up = False
+            for watcher in self._watchers:
+                watcher.went_down(record, counters, self._loop.time())
 
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Take the address back and write the last line."""
-        record = self._forget(output.call_id)
+        record = self._forget(output.call_id, output.reason, lambda _call_id: counters)
         if record is None:  # it never logged in: one line per reason and peer
             known: dict[str, Any] = {"kind": f"ended: {output.reason.value.label}", "seldom": 1}
         else:
