@@ -19,6 +19,7 @@ from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimi
 from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.events import EventStream
 from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
@@ -61,13 +62,10 @@ class Server:
         self._data_path = open_data_path(
             frame_received=self.calls.frame_received, encryption_lost=self.calls.encryption_lost
         )
-        self._maximum_sessions = settings.limits.sessions
-        self._tunnel_settings = settings.tunnel()
         self._our_address = settings.network.our_address()
-        self._dns, self._wins = settings.network.dns, settings.network.wins
-        self._admission = Admission(AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source))
-        login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
-        self._waiting_room = WaitingRoom(self._admission, login_timeout)
+        self._admission = Admission(AdmissionLimits())
+        self._waiting_room = WaitingRoom(self._admission)
+        self._adopt(settings)
         self._guard = LoginGuard()
         self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
         self._reading: asyncio.Task[None] | None = None
@@ -77,6 +75,45 @@ class Server:
         self._empty = asyncio.Event()
         self._stopping = False
         self.sessions: dict[int, SessionRecord] = {}
+        self.events = EventStream()
+
+    # What the administrator asks
+
+    @property
+    def drivers(self) -> list[TunnelDriver]:
+        """Every control connection."""
+        return list(self._drivers)
+
+    @property
+    def waiting(self) -> int:
+        """How many of them have not logged in."""
+        return len(self._waiting_room)
+
+    @property
+    def data_path(self) -> DataPath:
+        """What carries the packets."""
+        return self._data_path
+
+    def adopt(self, settings: Settings, users: SecretsUsers | None) -> None:
+        """Take settings for whoever comes from now on, and users when they are others; who is there stays as he is."""
+        self._adopt(settings)
+        if users is not None:
+            self._users = users
+
+    def _adopt(self, settings: Settings) -> None:
+        self._maximum_sessions = settings.limits.sessions
+        self._tunnel_settings = settings.tunnel()
+        self._dns, self._wins = settings.network.dns, settings.network.wins
+        self._admission.limits = AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source)
+        self._waiting_room.login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
+
+    async def read_users(self) -> None:
+        """Read the users again if their file has changed."""
+        if self._reading is not None:
+            await asyncio.shield(self._reading)  # it may have begun before the last change
+        if self._reading is None:
+            self._reading = self._loop.create_task(self._read_users())
+        await asyncio.shield(self._reading)
 
     # The door
 
@@ -99,10 +136,13 @@ class Server:
             refusal = self._admission.enter(peer)
         if refusal is not None:
             self._log.warning("connection refused", peer=str(peer), why=refusal, seldom=1)
+            self.events.publish("connection refused", peer=str(peer), why=refusal)
             transport.abort()
             return None
         driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
+        driver.log = driver.log.bind(session=driver.names.connection)
         self._drivers.add(driver)
+        self.events.publish("connected", session=driver.names.connection, peer=str(peer))
         driver.connection_made(transport)
         self._waiting_room.enter(driver)
         return driver
@@ -143,6 +183,8 @@ class Server:
         if isinstance(answer, Refused):
             # As many lines as the guard looks at passwords, so that whoever bans by the log sees each.
             driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=FAILURES_ALLOWED)
+            user = output.presented.user.decode("utf-8", "backslashreplace")
+            self._tell(driver, output.call_id, "log-in refused", user=user, why=answer.detail)
         driver.credentials_checked(output.call_id, answer)
 
     def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
@@ -158,7 +200,8 @@ class Server:
             self._guard.failed(driver.peer, user, now)
             return verdict
         # Who proves itself anew on the same call gives its own place back first.
-        self._forget(output.call_id, EndReason.PEER_REQUEST, self.counters)
+        if self._forget(output.call_id, EndReason.PEER_REQUEST, self.counters) is not None:
+            driver.names.renew(output.call_id)
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
@@ -167,7 +210,8 @@ class Server:
             driver.log.warning("no free address for this user", user=verdict.user)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
         grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
-        session = SessionRecord(output.call_id, verdict.user, grant, address, driver)
+        name = driver.names.of(output.call_id)
+        session = SessionRecord(output.call_id, verdict.user, grant, address, driver, name)
         self.sessions[output.call_id] = session
         if address not in self._pool:
             self._route_address(address, True)
@@ -202,13 +246,13 @@ class Server:
         record.is_up = True
         for watcher in self._watchers:
             watcher.went_up(record, self.counters(output.call_id), now)
-        driver.log.info(
-            "session up",
-            call=output.call_id,
-            user=record.user,
-            address=str(record.address),
-            encryption=words.encryption(output.key_bits),
-        )
+        known = {
+            "user": record.user,
+            "address": str(record.address),
+            "encryption": words.encryption(output.key_bits),
+        }
+        driver.log.info("session up", call=output.call_id, session=record.id, **known)
+        self._tell(driver, output.call_id, "session up", **known)
 
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
         """Tell the watchers; nothing else of ours hangs on a session's interface."""
@@ -230,17 +274,16 @@ class Server:
         else:
             known = {"user": record.user}
         seconds = 0.0 if record is None or record.up_at is None else self._loop.time() - record.up_at
-        driver.log.info(
-            "session ended",
-            call=output.call_id,
-            **known,
-            reason=output.reason.value.label,
-            detail=output.detail,
-            seconds=round(seconds, 1),
-            octets_in=counters.octets_in,
-            octets_out=counters.octets_out,
+        told = {
+            "reason": output.reason.value.label,
+            "detail": output.detail,
+            "seconds": round(seconds, 1),
+            "octets_in": counters.octets_in,
+            "octets_out": counters.octets_out,
             **words.losses(counters),
-        )
+        }
+        driver.log.info("session ended", call=output.call_id, session=driver.names.of(output.call_id), **known, **told)
+        self._tell(driver, output.call_id, "session ended", user=record.user if record is not None else None, **told)
         if not driver.has_calls:
             self._waiting_room.expect_login(driver)
 
@@ -249,9 +292,14 @@ class Server:
         self._waiting_room.leave(driver)
         self._drivers.discard(driver)
         log = driver.log.warning if output.reason is EndReason.PROTOCOL_ERROR else driver.log.debug
-        log("control connection ended", reason=output.reason.value.label, detail=output.detail, seldom=1)
+        known = {"reason": output.reason.value.label, "detail": output.detail}
+        log("control connection ended", **known, seldom=1)
+        self.events.publish("connection ended", session=driver.names.connection, peer=str(driver.peer), **known)
         if self._stopping and not self._drivers:
             self._empty.set()
+
+    def _tell(self, driver: TunnelDriver, call_id: int, what: str, **facts: Any) -> None:
+        self.events.publish(what, session=driver.names.of(call_id), peer=str(driver.peer), **facts)
 
     # The end
 

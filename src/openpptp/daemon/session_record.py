@@ -1,19 +1,14 @@
 """What the server knows of one logged-in session, and who wants to hear of it."""
 
-import os
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Protocol
 
 from openpptp.credentials import NetworkGrant
 from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.session_names import new_id
 from openpptp.datapath.seam import Counters
 from openpptp.errors import EndReason
-
-
-def new_id() -> str:
-    """Return a name for a session that no other has, also after a restart."""
-    return os.urandom(8).hex()
 
 
 @dataclass(slots=True, eq=False)
