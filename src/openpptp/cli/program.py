@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": ("openpptp.cli.serve", "Run the server in the foreground."),
     "connect": ("openpptp.cli.connect", "Connect to the PPTP server HOST and stay connected until Ctrl-C."),
     "user": ("openpptp.cli.user", "Add, change, list and remove users."),
+    "sessions": ("openpptp.cli.sessions", "Show past sessions, or what each user's come to."),
     "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
 "Where each command lives and its line in the help, so that one command's start does not load the others."

@@ -24,6 +24,7 @@ from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
+from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
@@ -60,7 +61,12 @@ async def _serve(settings: Settings, log: FilteringBoundLogger) -> None:
         links, tun = await _prepare_host(settings, log, doors, undo)
         routes = FixedAddresses(links, tun.name, log)
         undo.push_async_callback(routes.settled)
-        server = Server(settings, users, pool, log, doors.open_data_path, route_address=routes.lead)
+        watchers = Watchers(settings, tun.name, log)
+        undo.push_async_callback(watchers.close)
+        server = Server(
+            settings, users, pool, log, doors.open_data_path, route_address=routes.lead, watchers=watchers.all
+        )
+        watchers.start(server.counters)
         undo.callback(server.close)
         accepting = await loop.create_server(server.protocol, sock=listener, backlog=ACCEPT_AT_ONCE)
         listener.listen(BACKLOG)

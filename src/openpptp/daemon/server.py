@@ -4,6 +4,7 @@ It is given a data path and knows nothing of devices and rules; daemon/serve.py 
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
@@ -36,6 +37,7 @@ RouteAddress = Callable[[IPv4Address, bool], None]
 "Leads an address that lies outside the pool into the tunnel (True), or no longer (False)."
 
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
+ABORT_TIMEOUT = 1.0  # ours: seconds until connections that were dropped are gone; the event loop needs but a few turns
 
 
 class Server:
@@ -320,6 +322,8 @@ class Server:
             except TimeoutError:
                 for driver in list(self._drivers):
                     driver.abort()
+                with contextlib.suppress(TimeoutError):  # their sessions' ends are still to be told
+                    await asyncio.wait_for(self._empty.wait(), ABORT_TIMEOUT)
 
 
 class _Door(asyncio.Protocol):
