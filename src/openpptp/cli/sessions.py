@@ -1,10 +1,12 @@
-"""`openpptp sessions`: who was connected, when, and how much passed, from the accounting file."""
+"""`openpptp sessions`: who is connected; and who was, when, and how much passed, from the accounting file."""
 
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from openpptp.cli.asking import client
+from openpptp.cli.live_sessions import SORTS, show_live
 from openpptp.cli.options import config_option
 from openpptp.errors import SetupError
 
@@ -15,6 +17,8 @@ Form = Literal["text", "json", "csv"]
 
 @click.command(epilog="Example: sudo openpptp sessions --past --user anna --since 7d --csv")
 @config_option
+@click.option("--sort", type=click.Choice(list(SORTS)), default="since", show_default=True, help="In which order.")
+@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Show them again and again.")
 @click.option("--past", is_flag=True, help="Show the sessions of the accounting file, those that go on included.")
 @click.option("--totals", is_flag=True, help="Show what each user's sessions come to.")
 @click.option("--user", metavar="NAME", help="Only of this user.")
@@ -29,6 +33,8 @@ Form = Literal["text", "json", "csv"]
 @click.option("--csv", "form", flag_value="csv", help="Print as CSV, for a spreadsheet.")
 def sessions(  # noqa: PLR0917 - click passes them by name
     config: Path,
+    sort: str,
+    watch: float | None,
     past: bool,
     totals: bool,
     user: str | None,
@@ -37,7 +43,14 @@ def sessions(  # noqa: PLR0917 - click passes them by name
     file: Path | None,
     form: Form | None,
 ) -> None:
-    """Show past sessions, or what each user's come to."""
+    """Show the sessions of the running server, past ones, or what each user's come to."""
+    if not past and not totals:
+        only_past = {"--since": since, "--file": file, "--csv": True if form == "csv" else None}
+        for option, value in only_past.items():
+            if value is not None:
+                raise SetupError(f"{option} is for past sessions; add --past or --totals", exit_code=2)
+        show_live(client(config), user=user, sort=sort, watch=watch, as_json=form == "json")
+        return
     if past == totals:
         raise SetupError("name one of --past and --totals", exit_code=2)
     from openpptp.backends import accounting_store  # noqa: PLC0415

@@ -14,8 +14,8 @@ from openpptp.daemon.api_socket import has_group
 from openpptp.daemon.hook_programs import refusal
 from openpptp.daemon.mistakes import Mistake, line_of, mistakes_of
 from openpptp.daemon.sections import (
-    AdminSection,
     AccountingSection,
+    AdminSection,
     AuthSection,
     HooksSection,
     LimitsSection,
@@ -140,7 +140,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         what, _, place = str(error).removesuffix(")").rpartition(" (at line ")
         line, _, column = place.partition(", column ")
-        where = f":{line}" if column else ""
+        where = f":{line}:{column}" if column else ""
         sentence = f"{path}{where}: is not TOML: {what or error}; text needs quotes, lists need [ ]"
         raise SetupError(sentence, exit_code=2) from None
 
