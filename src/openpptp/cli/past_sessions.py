@@ -112,7 +112,7 @@ def _table(head: Sequence[str], lines: Iterable[tuple[str, ...]]) -> str:
 
 def _csv(names: Sequence[str], facts: Iterable[dict[str, object]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\r\n")  # RFC 4180; with \n alone a \r in a name is not quoted
     writer.writeheader()
     writer.writerows(facts)
     return text.getvalue()

@@ -161,6 +161,8 @@ class Hooks:
 
     async def close(self) -> None:
         """Let what waits run, at most EXIT_TIMEOUT seconds; then end what runs, and run no more."""
+        if self._ending:
+            return
         self._ending = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), EXIT_TIMEOUT)
