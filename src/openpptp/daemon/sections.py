@@ -201,6 +201,11 @@ class UsersSection(Section):
         default=Path("/etc/openpptp/chap-secrets"),
         description="Secrets file in the syntax of pppd's chap-secrets; read at each log-in. Mode 0600.",
     )
+    pap_file: Path | None = Field(
+        default=None,
+        description="Secrets file for PAP log-ins, as pppd's pap-secrets; when left out, the same file as for the rest.",
+        examples=["/etc/ppp/pap-secrets"],
+    )
 
 
 class AccountingSection(Section):

@@ -207,7 +207,12 @@ class Server:
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        address = self._pool.lease(verdict.user, allowed=verdict.allowed_address, wanted=verdict.fixed_address)
+        address = self._pool.lease(
+            verdict.user,
+            allowed=verdict.allowed_address,
+            wanted=verdict.fixed_address,
+            numbered=verdict.numbered_network,
+        )
         if address is None:
             driver.log.warning("no free address for this user", user=verdict.user)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)

@@ -1,0 +1,345 @@
+"""accel-ppp.conf -> our settings: its pptp, ppp, auth, ip-pool, client-ip-range, dns and chap-secrets, line by line.
+
+The rules are those of accel-ppp's conf_file.c: white space at both ends is cut, a line that begins with # is a comment,
+sections of one name are one, the first line with a key counts. Sections of other protocols are reported and left out.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import NamedTuple
+
+from openpptp.backends.ranges import UnusableRange, parse_range
+from openpptp.credentials import AuthMethod
+from openpptp.daemon.accel_names import IGNORED, LEFT_OUT, MANY, METHODS, SECRET
+from openpptp.daemon.foreign_files import read_text
+from openpptp.daemon.import_report import Draft, Place, Verdict
+from openpptp.daemon.pppd_names import WHY_WEAK
+from openpptp.errors import SetupError
+
+MAX_LINE = 1023  # octets: accel-ppp's buffer
+MAX_DEPTH = 8  # ours: files that include files
+COMMENT = re.compile(r"\s+#.*$")
+ITEM = re.compile(r"([^ \t=]*)[ \t]*(?:[=,][ \t]*(.*))?$", re.DOTALL)
+
+
+class Item(NamedTuple):
+    """One line of a section."""
+
+    section: str
+    key: str
+    value: str | None
+    raw: str
+    place: Place
+
+    @property
+    def text(self) -> str:
+        """The line without what is secret."""
+        return f"{self.key} (not shown)" if (self.section, self.key) in SECRET else self.raw
+
+
+def read_accel(path: Path, draft: Draft) -> None:
+    """Read accel-ppp.conf into a draft; raise SetupError when it cannot be read."""
+    reader = _Reader(draft)
+    for item in reader.items(path):
+        reader.take(item)
+    reader.finish(Place(path))
+
+
+class _Reader:
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._section = ""
+        self._first: dict[tuple[str, str], Place] = {}
+        self._pool: list[str] = []
+        self._pool_place: Place | None = None
+        self._pool_name = ""
+        self._dns: dict[str, str] = {}
+        self._wins: dict[str, str] = {}
+        self._methods: dict[AuthMethod, Place] = {}
+        self._mppe: dict[str, Item] = {}
+        self._depth = 0
+
+    # Lines
+
+    def items(self, path: Path) -> Iterator[Item]:
+        for number, raw in enumerate(read_text(path).split("\n"), 1):
+            place, line = Place(path, number), raw.strip(" \t\r")
+            if not line or line.startswith("#"):
+                continue
+            if len(line.encode("utf-8", "surrogateescape")) > MAX_LINE:
+                self._tell(place, line, Verdict.UNREADABLE, f"it is longer than {MAX_LINE} octets, as accel-ppp allows")
+            elif line.startswith("$include"):
+                yield from self._include(place, line)
+            elif line.startswith("["):
+                self._open(place, line)
+            elif not self._section:
+                self._tell(place, line, Verdict.UNREADABLE, "it stands before any [section]")
+            else:
+                yield self._item(place, line)
+
+    def _include(self, place: Place, line: str) -> Iterator[Item]:
+        path = Path("/", line.removeprefix("$include").strip())
+        if self._depth >= MAX_DEPTH:
+            self._tell(place, line, Verdict.UNREADABLE, f"files include files more than {MAX_DEPTH} deep")
+            return
+        self._tell(place, line, Verdict.HONOURED, f"{path} is read here")
+        self._depth += 1
+        try:
+            yield from self.items(path)
+        except SetupError as error:
+            self._tell(place, line, Verdict.UNREADABLE, str(error))
+        self._depth -= 1
+
+    def _open(self, place: Place, line: str) -> None:
+        name, closed, _ = line[1:].partition("]")
+        if not closed:
+            self._tell(place, line, Verdict.UNREADABLE, "the section's name is not closed with ]")
+            name = ""
+        self._section = name or self._section
+
+    def _item(self, place: Place, line: str) -> Item:
+        match = ITEM.match(line)
+        key, value = (match[1], match[2]) if match is not None else (line, None)
+        if value is not None:
+            value = COMMENT.sub("", value)
+        return Item(self._section, key, value, line, place)
+
+    def _tell(self, place: Place, text: str, verdict: Verdict, words: str) -> None:
+        self._draft.tell(place, text, verdict, words)
+
+    def _say(self, item: Item, verdict: Verdict, words: str) -> None:
+        cut = "; the comment after it is cut off" if COMMENT.search(item.raw) and verdict is Verdict.HONOURED else ""
+        self._tell(item.place, item.text, verdict, words + cut)
+
+    # What they mean
+
+    def take(self, item: Item) -> None:
+        """Tell what becomes of one line, and take its value."""
+        key = (item.section, item.key)
+        if item.section not in MANY:
+            if key in self._first:
+                words = f"line {self._first[key].line} says {item.key} already, and accel-ppp takes the first"
+                self._say(item, Verdict.IGNORED, words)
+                return
+            self._first[key] = item.place
+        if key in IGNORED:
+            self._say(item, Verdict.IGNORED, IGNORED[key])
+        elif item.section in (takers := self._takers()):
+            takers[item.section](item)
+        elif item.section in LEFT_OUT:
+            self._say(item, Verdict.IGNORED, LEFT_OUT[item.section])
+        else:
+            self._say(item, Verdict.IGNORED, f"[{item.section}] has nothing to do with PPTP here")
+
+    def _takers(self) -> dict[str, Callable[[Item], None]]:
+        return {
+            "modules": self._take_module,
+            "pptp": self._take_pptp,
+            "ppp": self._take_ppp,
+            "auth": self._unknown,
+            "ip-pool": self._take_pool,
+            "client-ip-range": self._take_range,
+            "dns": self._take_dns,
+            "wins": self._take_dns,
+            "chap-secrets": self._take_chap_secrets,
+        }
+
+    def _take_module(self, item: Item) -> None:
+        method = METHODS.get(item.key)
+        if method is not None:
+            self._methods.setdefault(method, item.place)
+            if method in WHY_WEAK:
+                words = f"auth.methods has {method.value} then: {WHY_WEAK[method]}"
+                self._say(item, Verdict.DANGEROUS, words)
+            else:
+                self._say(item, Verdict.HONOURED, f"auth.methods has {method.value}")
+        elif item.key in {"pptp", "chap-secrets", "ippool"}:
+            self._say(item, Verdict.HONOURED, "it is part of this server")
+        elif item.key == "radius":
+            self._say(item, Verdict.IGNORED, LEFT_OUT["radius"])
+        else:
+            self._say(item, Verdict.IGNORED, "this server has no such module, or has it built in")
+
+    def _take_pptp(self, item: Item) -> None:
+        match item.key:
+            case "bind":
+                self._address(item, "server", "listen")
+            case "port":
+                self._number(item, "server", "port", 1, 65535)
+            case "echo-interval":
+                self._number(item, "server", "control_echo_interval", 1, 3600, seconds=True)
+            case "timeout":
+                self._number(item, "limits", "start_timeout", 1, 300, seconds=True)
+            case "mppe":
+                self._take_mppe(item)
+            case _:
+                self._unknown(item)
+
+    def _take_ppp(self, item: Item) -> None:
+        match item.key:
+            case "mru":
+                self._number(item, "ppp", "mru", 576, 1500)
+            case "lcp-echo-interval":
+                self._number(item, "ppp", "echo_interval", 0, 3600, seconds=True)
+            case "lcp-echo-failure":
+                self._number(item, "ppp", "echo_failures", 1, 100)
+            case "ipv6":
+                self._set(item, "ppp", "ipv6", item.value in {"allow", "prefer", "require"})
+            case "mppe":
+                self._take_mppe(item)
+            case "ccp" if item.value in {"0", "deny"}:
+                self._take_mppe(item._replace(value="deny"))
+            case "ccp":
+                self._say(item, Verdict.HONOURED, "CCP carries MPPE")
+            case _:
+                self._unknown(item)
+
+    def _take_mppe(self, item: Item) -> None:
+        """Take the word; finish() sets it, since [pptp] wins over [ppp]."""
+        words = {
+            "require": (Verdict.HONOURED, 'auth.encryption = "required"'),
+            "prefer": (
+                Verdict.DANGEROUS,
+                'auth.encryption = "optional" then: somebody on the way can choose clear text',
+            ),
+            "allow": (
+                Verdict.DANGEROUS,
+                'auth.encryption = "optional" then: somebody on the way can choose clear text',
+            ),
+            "deny": (Verdict.DANGEROUS, 'auth.encryption = "off" then: everything crosses the network in clear text'),
+        }
+        if item.value not in words:
+            self._say(item, Verdict.UNREADABLE, "it is deny, allow, prefer or require")
+            return
+        self._mppe.setdefault(item.section, item)
+        self._say(item, *words[item.value])
+
+    def _take_pool(self, item: Item) -> None:
+        if item.key == "gw-ip-address":
+            self._address(item, "network", "local_address")
+            return
+        words, *options = (part.strip() for part in COMMENT.sub("", item.raw).split(","))
+        try:
+            entry = parse_range(_accel_range(words))
+        except UnusableRange as error:
+            self._say(item, Verdict.UNREADABLE, str(error))
+            return
+        name = next((option.removeprefix("name=") for option in options if not option.startswith("next=")), "")
+        if self._pool and name != self._pool_name:
+            self._say(item, Verdict.IGNORED, "there is one pool, and the first lines have made it")
+            return
+        self._pool_name = name
+        self._pool.append(str(entry))
+        self._pool_place = self._pool_place or item.place
+        note = f"; all users take from it, as if it were not called {name}" if name else ""
+        self._say(item, Verdict.HONOURED, f"network.pool has {entry}{note}")
+
+    def _take_range(self, item: Item) -> None:
+        if item.key == "disable":
+            self._say(item, Verdict.HONOURED, "clients may come from any address")
+            return
+        words = "clients from any other address may try too; close TCP port 1723 for them in the firewall"
+        self._say(item, Verdict.DANGEROUS, words)
+
+    def _take_dns(self, item: Item) -> None:
+        into, key = (self._dns, "dns") if item.section == "dns" else (self._wins, "wins")
+        if item.key not in {f"{key}1", f"{key}2"}:
+            self._unknown(item)
+            return
+        if (address := _address(item.value)) is None:
+            self._say(item, Verdict.UNREADABLE, "an IPv4 address is needed")
+            return
+        into[item.key] = str(address)
+        addresses = list(dict.fromkeys(into[name] for name in sorted(into)))
+        self._set(item, "network", key, addresses)
+
+    def _take_chap_secrets(self, item: Item) -> None:
+        match item.key:
+            case "chap-secrets" if item.value and item.value.startswith("/"):
+                self._draft.set(item.place, "users", "file", item.value)
+                words = (
+                    f'users.file = "{item.value}"; it is read by pppd\'s rules: the second word must be * or '
+                    "server.name, a fourth word that names a pool is not known, and # begins a comment everywhere"
+                )
+                self._say(item, Verdict.HONOURED, words)
+            case "gw-ip-address":
+                address = _address((item.value or "").partition("/")[0])
+                if address is None:
+                    self._say(item, Verdict.UNREADABLE, "an IPv4 address is needed")
+                else:
+                    self._set(item, "network", "local_address", str(address))
+            case "encrypted" if item.value not in {"0", None}:
+                self._say(
+                    item, Verdict.UNREADABLE, "hashes in place of passwords are not read; such users cannot log in"
+                )
+            case "username-hash":
+                self._say(item, Verdict.UNREADABLE, "names that are hashes are not read; such users cannot log in")
+            case "encrypted":
+                self._say(item, Verdict.HONOURED, "the file holds passwords")
+            case _:
+                self._unknown(item)
+
+    def _unknown(self, item: Item) -> None:
+        self._say(item, Verdict.IGNORED, f"[{item.section}] has no such key that means something here")
+
+    def _set(self, item: Item, section: str, key: str, value: object) -> None:
+        self._say(item, Verdict.HONOURED, self._draft.set(item.place, section, key, value))
+
+    def _address(self, item: Item, section: str, key: str) -> None:
+        address = _address(item.value)
+        if address is None:
+            self._say(item, Verdict.UNREADABLE, "an IPv4 address is needed")
+        elif (section, key) in self._draft.values and self._draft.values[section, key] != str(address):
+            self._say(item, Verdict.IGNORED, f"{section}.{key} is set already, and there is one for all")
+        else:
+            self._set(item, section, key, str(address))
+
+    def _number(self, item: Item, section: str, key: str, least: int, most: int, *, seconds: bool = False) -> None:
+        text = item.value or ""
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        if number is None:
+            self._say(item, Verdict.UNREADABLE, "a whole number is needed")
+        elif not least <= number <= most:
+            self._say(item, Verdict.IGNORED, f"{section}.{key} is from {least} to {most}")
+        else:
+            self._set(item, section, key, float(number) if seconds else number)
+
+    # The whole
+
+    def finish(self, default: Place) -> None:
+        """Set what several lines decide, and say where nothing decides."""
+        if self._pool:
+            assert self._pool_place is not None
+            self._draft.set(self._pool_place, "network", "pool", self._pool)
+        methods = [method for method in AuthMethod if method in self._methods]
+        if methods:
+            self._draft.set(self._methods[methods[0]], "auth", "methods", [method.value for method in methods])
+        mppe = self._mppe.get("pptp") or self._mppe.get("ppp")
+        if mppe is not None:
+            kind = {"require": "required", "deny": "off"}.get(mppe.value or "", "optional")
+            self._draft.set(mppe.place, "auth", "encryption", kind)
+        elif methods and not any(method.makes_keys for method in methods):
+            words = self._draft.set(self._methods[methods[0]], "auth", "encryption", "off")
+            self._tell(self._methods[methods[0]], "", Verdict.DANGEROUS, f"{words} follows: no method makes keys")
+        else:
+            words = "MPPE 128 bit is required, where accel-ppp would let clients in without; mppe=allow gives it up"
+            self._tell(default, "", Verdict.HONOURED, words)
+
+
+def _address(text: str | None) -> IPv4Address | None:
+    try:
+        return IPv4Address(text or "")
+    except ValueError:
+        return None
+
+
+def _accel_range(text: str) -> str:
+    """Return x.x.x.x/mask as a network: accel-ppp takes any address of it."""
+    address, slash, bits = text.partition("/")
+    found = _address(address)
+    if not slash or found is None or not (bits.isascii() and bits.isdigit() and 1 <= int(bits[:3]) <= 32):
+        return text
+    mask = (1 << (32 - int(bits))) - 1
+    return f"{IPv4Address(int(found) & ~mask)}/{bits}"
