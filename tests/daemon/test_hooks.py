@@ -24,6 +24,8 @@ GRANT = NetworkGrant(
     IPv4Address("10.9.0.1"), IPv4Address("10.9.0.2"), dns=(IPv4Address("9.9.9.9"), IPv4Address("1.1.1.1"))
 )
 
+DEBIANS = Path("/etc/ppp/ip-up")
+
 
 def session(name: str = "s1", *, user: str = "anna") -> SessionRecord:
     driver = SimpleNamespace(peer=IPv4Address("203.0.113.9"))
@@ -173,6 +175,13 @@ class WhichTests:
         script("ip-up", "echo whole >>OUT")
         await start().live()
         assert out.read_text() == "whole\n"
+
+    @pytest.mark.skipif(not DEBIANS.exists(), reason="this machine has no /etc/ppp/ip-up of Debian's")
+    async def test_debians_own_script_runs_the_parts_as_under_pppd(self, start, script, out, tmp_path):
+        self.parts(script, out, ["10part", "x.dpkg-old"])
+        script("ip-up", debians_script(tmp_path / "hooks"), first="#!/bin/sh")
+        await start().live()
+        assert out.read_text() == "10part pptp0 none 0 10.9.0.1 10.9.0.2 203.0.113.9 6\n"
 
     async def test_a_command_named_stands_in_place_of_the_directorys(self, start, script, out):
         script("ip-up", "echo directory >>OUT")
@@ -429,6 +438,10 @@ class ServerTests:
             f"ip-down alice {address} 17",
             f"auth-down alice {address} ",
         ]
+
+
+def debians_script(directory: Path) -> str:
+    return DEBIANS.read_text().replace("/etc/ppp", str(directory))
 
 
 def gone(pid: int) -> bool:
