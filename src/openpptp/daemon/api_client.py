@@ -80,8 +80,10 @@ class ApiClient:
         answer = connection.getresponse()
         if answer.status == 200:
             return answer
-        facts = json.loads(answer.read(LONGEST_ANSWER))
-        raise SetupError(facts["error"], exit_code=facts["exit_code"])
+        match json.loads(answer.read(LONGEST_ANSWER)):
+            case {"error": str(words), "exit_code": int(exit_code)}:
+                raise SetupError(words, exit_code=exit_code)
+        raise self._broken(None)
 
     def _broken(self, error: Exception | None) -> SetupError:
         return SetupError(
