@@ -1,5 +1,6 @@
 """`openpptp sessions`: who is connected; and who was, when, and how much passed, from the accounting file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ Form = Literal["text", "json", "csv"]
 
 @click.command(epilog="Example: sudo openpptp sessions --past --user anna --since 7d --csv")
 @config_option
-@click.option("--sort", type=click.Choice(list(SORTS)), default="since", show_default=True, help="In which order.")
+@click.option("--sort", type=click.Choice(list(SORTS)), help="In which order.  [default: since]")
 @click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Show them again and again.")
 @click.option("--past", is_flag=True, help="Show the sessions of the accounting file, those that go on included.")
 @click.option("--totals", is_flag=True, help="Show what each user's sessions come to.")
@@ -33,7 +34,7 @@ Form = Literal["text", "json", "csv"]
 @click.option("--csv", "form", flag_value="csv", help="Print as CSV, for a spreadsheet.")
 def sessions(  # noqa: PLR0917 - click passes them by name
     config: Path,
-    sort: str,
+    sort: str | None,
     watch: float | None,
     past: bool,
     totals: bool,
@@ -46,11 +47,11 @@ def sessions(  # noqa: PLR0917 - click passes them by name
     """Show the sessions of the running server, past ones, or what each user's come to."""
     if not past and not totals:
         only_past = {"--since": since, "--file": file, "--csv": True if form == "csv" else None}
-        for option, value in only_past.items():
-            if value is not None:
-                raise SetupError(f"{option} is for past sessions; add --past or --totals", exit_code=2)
-        show_live(client(config), user=user, sort=sort, watch=watch, as_json=form == "json")
+        _refuse(only_past, "is for past sessions; add --past or --totals")
+        show_live(client(config), user=user, sort=sort or "since", watch=watch, as_json=form == "json")
         return
+    only_live = {"--sort": sort, "--watch": watch}
+    _refuse(only_live, "is for the sessions of the running server; leave out --past and --totals")
     if past == totals:
         raise SetupError("name one of --past and --totals", exit_code=2)
     from openpptp.backends import accounting_store  # noqa: PLC0415
@@ -65,6 +66,12 @@ def sessions(  # noqa: PLR0917 - click passes them by name
     click.echo(past_sessions.show_sessions(rows[-newest:] if newest else rows, form), nl=False)
     if left_out:
         click.echo(f"only the newest {newest} are shown; --newest 0 shows all", err=True)
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise SetupError(f"{option} {why}", exit_code=2)
 
 
 def _accounting_file(config: Path) -> Path:

@@ -280,12 +280,11 @@ class HooksSection(Section):
 
 
 class AdminSection(Section):
-    """Who may ask and steer the running server (openpptp status, sessions, disconnect, reload ...)."""
+    """Who may ask and steer the running server: openpptp status, sessions, disconnect, reload."""
 
     group: Text | None = Field(
         default=None,
-        description="Group of this machine whose members may, besides root. It can end any session: name a group of "
-        "administrators.",
+        description="Group of this machine whose members may, besides root; they can end any session.",
         examples=["openpptp"],
     )
 
