@@ -17,6 +17,8 @@ Resolve = Callable[[str], IPv4Address | None]
 
 def resolve(name: str) -> IPv4Address | None:
     """Look a host name up as pptpd and pppd do, at the start; None when that fails."""
+    if not name.strip("0123456789.") or "\0" in name:
+        return None  # the resolver would make an address of 10.0.0, and of nothing
     try:
         return IPv4Address(socket.gethostbyname(name))
     except (OSError, ValueError):  # UnicodeError, which a name in no encoding of DNS raises, is a ValueError

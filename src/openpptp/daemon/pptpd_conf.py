@@ -196,14 +196,15 @@ class _Reader:
             pool = self._pool()
             self._local()
         connections = self._connections()
-        if pool:
-            ours = self._draft.values.get(("network", "local_address"))
-            room = sum(entry.size - (ours is not None and entry.holds(IPv4Address(ours))) for entry in pool)
-            place = self._place("connections")
-            words = self._draft.set(place, "limits", "sessions", max(1, min(connections, room)))
-            text = self._lines["connections"].text if "connections" in self._lines else ""
-            why = f"connections is {connections}" + ("" if text else " when no line says so")
-            self._draft.tell(place, text, Verdict.HONOURED, f"{words}; {why}, and there are {room} addresses")
+        if not pool or connections is None:
+            return
+        ours = self._draft.values.get(("network", "local_address"))
+        room = sum(entry.size - (ours is not None and entry.holds(IPv4Address(ours))) for entry in pool)
+        words = self._draft.set(self._place("connections"), "limits", "sessions", max(1, min(connections, room)))
+        text = self._lines["connections"].text if "connections" in self._lines else ""
+        why = f"connections is {connections}" + ("" if text else " when no line says so")
+        why = f"{words}; {why}, and there are {room} addresses"
+        self._draft.tell(self._place("connections"), text, Verdict.HONOURED, why)
 
     def _pool(self) -> list[AddressRange]:
         line = self._lines.get("remoteip")
@@ -265,14 +266,14 @@ class _Reader:
         self._draft.tell(place, "", Verdict.HONOURED, f"{words}; these are the users' own addresses")
         return pool
 
-    def _connections(self) -> int:
+    def _connections(self) -> int | None:
         line = self._lines.get("connections")
         if line is None:
             return CONNECTIONS
         number = whole_number(line.value)
         if number is None or not 1 <= number <= 65535:
             self._unreadable(line, "limits.sessions takes 1 to 65535")
-            return CONNECTIONS
+            return None
         return number
 
 
