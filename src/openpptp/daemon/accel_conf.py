@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openpptp.backends.ranges import UnusableRange, parse_range
+from openpptp.backends.secrets_file import read as read_secrets
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.accel_names import IGNORED, LEFT_OUT, MANY, METHODS, SECRET
 from openpptp.daemon.foreign_files import read_text
 from openpptp.daemon.import_report import Draft, Place, Verdict
+from openpptp.daemon.import_users import report_secrets
 from openpptp.daemon.pppd_names import WHY_WEAK
+from openpptp.daemon.sections import ServerSection
 from openpptp.errors import SetupError
 
+SECRETS = Path("/etc/ppp/chap-secrets")
 MAX_LINE = 1023  # octets: accel-ppp's buffer
 MAX_DEPTH = 8  # ours: files that include files
 COMMENT = re.compile(r"\s+#.*$")
@@ -265,11 +269,8 @@ class _Reader:
                 )
                 self._say(item, Verdict.HONOURED, words)
             case "gw-ip-address":
-                address = _address((item.value or "").partition("/")[0])
-                if address is None:
-                    self._say(item, Verdict.UNREADABLE, "an IPv4 address is needed")
-                else:
-                    self._set(item, "network", "local_address", str(address))
+                bare = item._replace(value=(item.value or "").partition("/")[0])
+                self._address(bare, "network", "local_address")
             case "encrypted" if item.value not in {"0", None}:
                 self._say(
                     item, Verdict.UNREADABLE, "hashes in place of passwords are not read; such users cannot log in"
@@ -310,6 +311,7 @@ class _Reader:
 
     def finish(self, default: Place) -> None:
         """Set what several lines decide, and say where nothing decides."""
+        self._users(default)
         if self._pool:
             assert self._pool_place is not None
             self._draft.set(self._pool_place, "network", "pool", self._pool)
@@ -326,6 +328,19 @@ class _Reader:
         else:
             words = "MPPE 128 bit is required, where accel-ppp would let clients in without; mppe=allow gives it up"
             self._tell(default, "", Verdict.HONOURED, words)
+
+    def _users(self, default: Place) -> None:
+        """Tell of every user, when there is a file."""
+        if ("users", "file") not in self._draft.values:
+            words = self._draft.set(default, "users", "file", str(SECRETS))
+            self._tell(default, "", Verdict.HONOURED, f"{words}; no line says otherwise, so it is accel-ppp's own")
+        path = Path(self._draft.values["users", "file"])
+        try:
+            secrets = read_secrets(path)
+        except SetupError as error:
+            self._tell(Place(path), "", Verdict.UNREADABLE, str(error))
+        else:
+            report_secrets(self._draft, path, secrets, ServerSection().name)
 
 
 def _address(text: str | None) -> IPv4Address | None:
