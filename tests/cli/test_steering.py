@@ -190,7 +190,13 @@ class ShowTests:
     def test_everything_in_lines(self, server):
         text = run("show", "00ff").stdout
         for words in (
-            *("up since", "LCP echo in 12.3 s", "90 packets, 2.0 KiB", "10 packets, 10.00%", "source 3, queue full 1"),
+            *(
+                "up since",
+                "LCP echo in 12.3 s",
+                "90 packets, 2.0 KiB",
+                "10 packets from the peer, 10.00%",
+                "source 3, queue full 1",
+            ),
             *("21.5 ms", "rcvd [LCP ConfReq id=0x1 <mru 1400>]", "mtu         1396"),
         ):
             assert words in text

@@ -76,6 +76,8 @@ def octets(count: int) -> str:
     return f"{size:.1f} TiB"
 
 
-def moment(utc: str | None) -> str:
+def moment(utc: str | None, timespec: str = "seconds") -> str:
     """Write a moment of the API, which speaks UTC, in this machine's time."""
-    return "-" if utc is None else datetime.fromisoformat(utc).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if utc is None:
+        return "-"
+    return datetime.fromisoformat(utc).astimezone().replace(tzinfo=None).isoformat(" ", timespec)

@@ -1,6 +1,7 @@
 """`openpptp events`: what happens on the running server, as it happens."""
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,5 +31,11 @@ def _line(event: dict[str, Any]) -> str:
     when = moment(event.pop("time", None))
     if what == "lost":
         return f"{event['count']} events were lost: they came faster than they were read"
-    facts = " ".join(f"{name}={visible(value)}" for name, value in event.items() if value is not None)
+    facts = " ".join(f"{name}={_value(value)}" for name, value in event.items() if value is not None)
     return f"{when} {what} {facts}".rstrip()
+
+
+def _value(value: Any) -> str:
+    """Return a value that ends where it ends: with blanks in it, it stands in quotes."""
+    text = value if isinstance(value, str) and " " not in value else json.dumps(value, ensure_ascii=False)
+    return visible(text)

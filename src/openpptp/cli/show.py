@@ -26,7 +26,7 @@ def show(session: str, config: Path, as_json: bool) -> None:
     if facts.get("negotiation"):
         click.echo("\nlast packets of the negotiation")
         for line in facts["negotiation"]:
-            click.echo(f"{moment(line['time'])}  {line['direction']} {visible(line['packet'])}")
+            click.echo(f"{moment(line['time'], 'milliseconds')}  {line['direction']} {visible(line['packet'])}")
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -56,7 +56,10 @@ def _call_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("in", f"{counted['packets_in']} packets, {octets(counted['octets_in'])}"),
         ("out", f"{counted['packets_out']} packets, {octets(counted['octets_out'])}"),
         ("acks sent", f"{counted['acks_sent']} on their own"),
-        ("loss", f"{counted['lost']} packets, {facts['loss']:.2%}; {counted['late_recovered']} came late but in time"),
+        (
+            "lost",
+            f"{counted['lost']} packets from the peer, {facts['loss']:.2%}; {counted['late_recovered']} came late",
+        ),
         ("dropped", ", ".join(drops) or "none"),
         ("round trip", f"{round_trip * 1000:.1f} ms" if round_trip is not None else "not known before an LCP echo"),
     ]

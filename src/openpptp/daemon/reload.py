@@ -104,7 +104,7 @@ class Reloader:
                 raise
         self._log.info("settings read again", changed=", ".join(change.key for change in report.applied) or "nothing")
         for change in report.restart:
-            self._log.warning("this setting changes with the next start only", **change.facts())
+            self._log.warning("this setting changes with the next start only", setting=change.key)
         self._server.events.publish("reloaded", **report.facts())
         return report
 
