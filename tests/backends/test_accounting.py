@@ -1,16 +1,18 @@
 """The accounting file and the thread that writes it."""
 
+import errno
 import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 from tests.eventually import eventually
 
-from openpptp.backends import accounting_store
+from openpptp.backends import accounting, accounting_store
 from openpptp.backends.accounting import DAY, Accounting
 from openpptp.backends.accounting_store import LOST, AccountingStore, SessionRow, lives, owner, sessions, totals
 from openpptp.errors import SetupError
@@ -163,6 +165,39 @@ class BadFileTests:
             "accounting is written again",
         ]
         assert sessions(path) == [row(last=1060.0)]
+
+    def test_it_is_said_once_however_often_it_is_tried(self, make, monkeypatch):
+        tries = []
+
+        def refuse(path):
+            tries.append(path)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(accounting, "AccountingStore", refuse)
+        book = make()
+        assert eventually(lambda: len(tries) >= 5)
+        assert len(book.said) == 1
+
+    def test_what_comes_while_a_write_fails_is_newer_than_what_failed(self, make, path, monkeypatch):
+        writing, go_on = threading.Event(), threading.Event()
+
+        class FailsOnce(AccountingStore):
+            def write(self, rows) -> None:
+                if not go_on.is_set():
+                    writing.set()
+                    assert go_on.wait(20)
+                    raise sqlite3.OperationalError("disk I/O error")
+                super().write(rows)
+
+        monkeypatch.setattr(accounting, "AccountingStore", FailsOnce)
+        book = make()
+        book.write([row(), row("s2")])
+        assert writing.wait(20)
+        book.write([row(last=1060.0)])
+        go_on.set()
+        assert eventually(lambda: not book.waiting and len(book.said) == 2)
+        assert book.close()
+        assert {each.id: each.last for each in sessions(path)} == {"s1": 1060.0, "s2": 1000.0}
 
     def test_a_file_that_is_no_database_is_left_alone_until_it_is_moved_away(self, make, path):
         path.parent.mkdir()
