@@ -136,28 +136,9 @@ class LineTests:
         st.lists(
             st.sampled_from(
                 [
-                    "[ppp]",
-                    "[pptp]",
-                    "[ip-pool]",
-                    "[dns]",
-                    "[auth]",
-                    "[modules]",
-                    "[chap-secrets]",
-                    "mppe",
-                    "=",
-                    "10.0.0.0/8",
-                    "10.0.0.1-5",
-                    ",name=a",
-                    "mru",
-                    "dns1",
-                    "require",
-                    "\n",
-                    " ",
-                    "#",
-                    "�",
-                    "9",
-                    "$include",
-                    "/",
+                    *("[ppp]", "[pptp]", "[ip-pool]", "[dns]", "[auth]", "[modules]", "[chap-secrets]", "mppe", "="),
+                    *("10.0.0.0/8", "10.0.0.1-5", ",name=a", "mru", "dns1", "require", "\n", " ", "#", "\udcff", "9"),
+                    *("$include", "/", "}", "{", "[wins]"),
                 ]
             )
         )

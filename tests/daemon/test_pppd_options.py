@@ -156,6 +156,10 @@ class NameTests:
     def test_an_option_of_a_plugin_may_be_anything(self, tmp_path):
         assert verdicts(tmp_path, "plugin winbind.so winbind-thing\n") == [Verdict.IGNORED] * 2
 
+    def test_a_slip_of_the_pen_is_named_even_beside_a_plugin(self, tmp_path):
+        _, draft = read(tmp_path, "plugin radius.so require-mppe128")
+        assert "did you mean require-mppe-128?" in draft.findings[1].words
+
     @pytest.mark.parametrize("text", ["password geheim", "+ua geheim", "avpair geheim", "connect geheim"])
     def test_what_may_hold_a_secret_is_not_shown(self, tmp_path, text):
         assert "geheim" not in "\n".join(read(tmp_path, text)[1].lines())

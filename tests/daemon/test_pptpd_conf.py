@@ -294,6 +294,14 @@ class UsersTests:
         assert draft.values["users", "pap_file"] == str(etc / "ppp" / "pap-secrets")
         assert draft.values["auth", "encryption"] == "off"
 
+    def test_a_crypted_password_in_pap_secrets_is_told(self, etc):
+        secrets(etc, "ann * $6$salt$hash *\nbob * $mall *\n", "pap-secrets")
+        (etc / "ppp" / "pptpd-options").write_text("require-pap\n")
+        draft = read(etc, f"option {etc}/ppp/pptpd-options\n")
+        (found,) = [f for f in draft.findings if "crypt(3)" in f.words]
+        assert (found.place.line, found.verdict) == (1, Verdict.IGNORED)
+        assert "salt" not in str(found)
+
     def test_no_secrets_no_server(self, etc):
         (etc / "ppp" / "chap-secrets").unlink()
         read(etc, "localip 10.0.0.1\n")

@@ -1,5 +1,6 @@
 """The users of pppd's secrets files, as they are: which file, under which server name, and what each line is to us."""
 
+import re
 from pathlib import Path
 
 from openpptp.backends.secrets_file import WILDCARD, ProblemKind, Secrets, read
@@ -7,6 +8,7 @@ from openpptp.daemon.import_report import Draft, Place, Verdict
 from openpptp.daemon.pppd_options import PppdOptions
 from openpptp.errors import SetupError
 
+CRYPT = re.compile(r"\$[0-9a-z]{1,3}\$")
 VERDICTS = {
     ProblemKind.LINE_LOST: Verdict.UNREADABLE,
     ProblemKind.EXPOSED: Verdict.DANGEROUS,
@@ -24,7 +26,14 @@ def read_users(draft: Draft, options: PppdOptions, place: Place) -> Secrets | No
         draft.tell(place, "", Verdict.HONOURED, f"{words}; no option says so, {_why(name, candidates)}")
     _take(draft, options.chap_secrets, secrets, name, "file")
     if options.uses_pap:
-        _take(draft, options.pap_secrets, _read(options.pap_secrets, draft), name, "pap_file")
+        pap = _read(options.pap_secrets, draft)
+        _take(draft, options.pap_secrets, pap, name, "pap_file")
+        for entry in pap.entries if pap is not None else ():
+            if CRYPT.match(entry.secret):
+                words = "the secret looks like a hash of crypt(3), which is not looked into: write the password itself"
+                draft.tell(
+                    Place(options.pap_secrets, entry.line), f"{entry.client} {entry.server}", Verdict.IGNORED, words
+                )
     return secrets
 
 

@@ -290,13 +290,13 @@ class PppdOptions:
         if name.startswith("/dev/") or name.isdigit():
             self._draft.tell(place, name, Verdict.IGNORED, "a tunnel is no serial line")
             return
-        if self._plugin:
-            words = "it is no option of pppd's own; if it belongs to a plugin, that is not loaded here"
-            self._draft.tell(place, name, Verdict.IGNORED, words)
-            return
         near = difflib.get_close_matches(name, KNOWN, 1, 0.75) if len(name) < 64 else []
         hint = f"; did you mean {near[0]}?" if near else ""
-        self._draft.tell(place, name, Verdict.UNREADABLE, f"pppd has no such option{hint}")
+        if self._plugin:
+            words = "it is no option of pppd's own; if it belongs to a plugin, that is not loaded here"
+            self._draft.tell(place, name, Verdict.IGNORED, words + hint)
+        else:
+            self._draft.tell(place, name, Verdict.UNREADABLE, f"pppd has no such option{hint}")
 
     def _addresses(self, place: Place, word: str) -> bool:
         """Take LOCAL:REMOTE; tell whether the word is that."""
