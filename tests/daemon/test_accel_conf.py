@@ -96,6 +96,18 @@ class SampleTests:
         assert "user ann can log in" in report
         assert "geheim" not in report
 
+    @pytest.mark.parametrize(
+        ("users", "name"), [("ann pptpd x *\nbob * x *\n", "pptpd"), ("ann a x *\nbob b x *\n", None)]
+    )
+    def test_the_one_server_all_users_are_for_is_this(self, tmp_path, users, name):
+        (tmp_path / "users").write_text(users)
+        (tmp_path / "users").chmod(0o600)
+        path = tmp_path / "accel-ppp.conf"
+        path.write_text(f"[chap-secrets]\nchap-secrets={tmp_path}/users\n")
+        draft = Draft()
+        read_accel(path, draft)
+        assert draft.values.get(("server", "name")) == name
+
 
 class LineTests:
     """conf_file.c: sections, comments, first line first."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openpptp.backends.ranges import UnusableRange, parse_range
+from openpptp.backends.secrets_file import WILDCARD
 from openpptp.backends.secrets_file import read as read_secrets
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.accel_names import IGNORED, LEFT_OUT, MANY, METHODS, SECRET
@@ -340,7 +341,17 @@ class _Reader:
         except SetupError as error:
             self._tell(Place(path), "", Verdict.UNREADABLE, str(error))
         else:
-            report_secrets(self._draft, path, secrets, ServerSection().name)
+            report_secrets(self._draft, path, secrets, self._name(path, {entry.server for entry in secrets.entries}))
+
+    def _name(self, path: Path, servers: set[str]) -> str:
+        """Take the one name that the users' lines have as ours, since accel-ppp does not look at it."""
+        named = servers - {WILDCARD}
+        if len(named) != 1:
+            return ServerSection().name
+        (name,) = named
+        words = self._draft.set(Place(path), "server", "name", name)
+        self._tell(Place(path), "", Verdict.HONOURED, f"{words}; all users are for it, and accel-ppp takes any")
+        return name
 
 
 def _address(text: str | None) -> IPv4Address | None:
