@@ -317,6 +317,16 @@ class ReadingTests:
             sessions(path)
         assert not path.exists()
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
+    def test_a_user_who_may_not_read_it_is_told_so(self, filled):
+        os.seteuid(65534)
+        try:
+            with pytest.raises(SetupError, match="may not be read by this user") as caught:
+                sessions(filled)
+        finally:
+            os.seteuid(0)
+        assert caught.value.exit_code == 3
+
     def test_another_file_is_said_to_be_none(self, path):
         path.parent.mkdir()
         path.write_text("x" * 5000)

@@ -1,6 +1,7 @@
 """Hooks: real programs, run as pppd runs its scripts."""
 
 import asyncio
+import errno
 import os
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -321,6 +322,27 @@ class BadHookTests:
         (line,) = running.log.lines
         assert (line["log_level"], line["event"], line["output"]) == ("info", "a hook said", "route added")
 
+    async def test_b140_one_that_cannot_be_watched_for_want_of_descriptors_does_not_run_on(
+        self, start, script, out, monkeypatch
+    ):
+        def refuse(_pid: int) -> int:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+        script("ip-up", "echo $$ >OUT; exec sleep 1000")
+        (line,) = await self.said(start())
+        assert line["why"] == "it cannot be watched: Too many open files"
+        assert not out.exists() or gone(int(out.read_text() or 0))
+
+    async def test_b140_one_that_cannot_be_started_for_want_of_descriptors_is_said(self, start, script, monkeypatch):
+        def refuse(*_arguments, **_how):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(hook_programs.subprocess, "Popen", refuse)
+        script("ip-up", "true")
+        (line,) = await self.said(start())
+        assert (line["event"], line["why"]) == ("a hook is not run", "Too many open files")
+
     def test_octets_that_are_no_text_do_no_harm(self, script):
         script("ip-up", r"printf '\377\000x'")
         programs = HookPrograms(script("ip-up", r"printf '\377\000x'").parent)
@@ -412,7 +434,18 @@ class EndTests:
         (line,) = running.log.about("a hook was ended")
         assert line["why"] == "the server stops"
         running.hooks.went_up(session("s3"), Counters(), 1.0)
+        running.hooks.went_down(session("s1"), Counters(), 2.0)
         assert not running.hooks._chains
+
+    async def test_the_rest_of_a_directory_is_not_begun(self, start, script, out, monkeypatch):
+        monkeypatch.setattr(hooks, "EXIT_TIMEOUT", 0.2)
+        script("ip-up.d/10hangs", "echo hangs >>OUT; exec sleep 1000")
+        script("ip-up.d/20next", "echo next >>OUT")
+        running = start(timeout=600)
+        running.hooks.went_up(session(), Counters(), 1.0)
+        await until(out.exists)
+        await running.hooks.close()
+        assert out.read_text() == "hangs\n"
 
 
 class ServerTests:

@@ -203,7 +203,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)
         yield database
     except sqlite3.Error as error:
-        if not os.access(path, os.R_OK):
+        if not os.access(path, os.R_OK, effective_ids=True):
             raise SetupError(f"{path}: may not be read by this user; run as root (sudo)", exit_code=3) from None
         raise SetupError(f"{path}: cannot be read as an accounting file: {error}; name the right one") from None
     finally:

@@ -70,6 +70,8 @@ class HookPrograms:
         found: list[Finding] = []
         try:
             for path, environment in self._programs(job):
+                if self._stopping():
+                    break
                 found += self._run_one(path, job, environment)
         except OSError as error:
             found.append(_wrong("the hooks cannot be read", self.directory, str(error)))
@@ -109,15 +111,25 @@ class HookPrograms:
             return [_wrong("a hook is not run", path, start_error(error))]
         assert process.stdout is not None
         with process.stdout:  # not `with process`: that would wait for ever for one that cannot be killed
-            return self._watch(process, process.stdout.fileno(), path)
+            output = _Output(process.stdout.fileno())
+            try:
+                watched = os.pidfd_open(process.pid)
+            except OSError as error:  # no descriptor is left (B-140): what cannot be watched must not run on
+                _signal_group(process.pid, signal.SIGKILL)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(KILL_AFTER)
+                return [_wrong("a hook was ended", path, f"it cannot be watched: {error.strerror}")]
+            try:
+                return self._watch(process, watched, output, path)
+            finally:
+                os.close(watched)
 
-    def _watch(self, process: subprocess.Popen[bytes], descriptor: int, path: Path) -> list[Finding]:
+    def _watch(self, process: subprocess.Popen[bytes], watched: int, output: "_Output", path: Path) -> list[Finding]:
         """Read what it says until it ends; end it, and all it started, when its time is over."""
         began = time.monotonic()
-        output = _Output(descriptor)
-        ended_by = None if self._wait_for(process.pid, output) else self._reason(output)
+        ended_by = None if self._wait_for(watched, output) else self._reason(output)
         if ended_by is not None:
-            _end(process.pid)
+            _end(process.pid, watched)
         code: int | None = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(timeout=KILL_AFTER)
@@ -132,45 +144,46 @@ class HookPrograms:
 
     def _reason(self, output: "_Output") -> str:
         """Say why a hook that has not ended by itself must end."""
-        if self.stop >= 0 and select.select([self.stop], [], [], 0)[0]:
+        if self._stopping():
             return "the server stops"
         if output.too_much:
             return f"it wrote more than {READ_MOST} octets; send its output to a file"
         return f"it ran longer than hooks.timeout, {self.timeout:g} seconds"
 
-    def _wait_for(self, pid: int, output: "_Output") -> bool:
+    def _stopping(self) -> bool:
+        return self.stop >= 0 and _readable(self.stop, 0)
+
+    def _wait_for(self, watched: int, output: "_Output") -> bool:
         """Read a process's output until it has ended by itself; False when it must end first."""
         end = time.monotonic() + self.timeout
-        watched = os.pidfd_open(pid)
-        try:
-            poll = select.poll()
-            for descriptor in (watched, output.descriptor, self.stop):
-                if descriptor >= 0:
-                    poll.register(descriptor, select.POLLIN)
-            while (left := end - time.monotonic()) > 0:
-                ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
-                if watched in ready:
-                    return True
-                if self.stop in ready or output.too_much:
-                    return False
-                if output.descriptor in ready:
-                    output.read()
-                    if not output.open:
-                        poll.unregister(output.descriptor)
-            return False
-        finally:
-            os.close(watched)
+        poll = select.poll()
+        for descriptor in (watched, output.descriptor, self.stop):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        while (left := end - time.monotonic()) > 0:
+            ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+            if watched in ready:
+                return True
+            if self.stop in ready or output.too_much:
+                return False
+            if output.descriptor in ready:
+                output.read()
+                if not output.open:
+                    poll.unregister(output.descriptor)
+        return False
 
 
-def _end(pid: int) -> None:
+def _readable(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()  # not select(): it takes no descriptor above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _end(pid: int, watched: int) -> None:
     """Ask a process and all it started to end, then end them; its process group is its own (start_new_session)."""
-    watched = os.pidfd_open(pid)
-    try:
-        _signal_group(pid, signal.SIGTERM)
-        select.select([watched], [], [], KILL_AFTER)
-        _signal_group(pid, signal.SIGKILL)  # in any case: it may have gone and left others that ignore SIGTERM
-    finally:
-        os.close(watched)
+    _signal_group(pid, signal.SIGTERM)
+    _readable(watched, KILL_AFTER)
+    _signal_group(pid, signal.SIGKILL)  # in any case: it may have gone and left others that ignore SIGTERM
 
 
 def _signal_group(pid: int, sign: signal.Signals) -> None:

@@ -47,7 +47,7 @@ class Hooks:
         self._up_since: dict[str, float] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._ending = False
+        self._ending = self._ended = False
 
     # daemon/session_record.py's SessionWatcher
 
@@ -95,7 +95,7 @@ class Hooks:
     def _down(self, session: SessionRecord, event: HookEvent, *, after: HookEvent, **environment: str) -> None:
         """Take back what was told; so many at most wait as of the other kind, so that nothing more bounds them."""
         told = self._told.get(session.id, set())
-        if after in told:
+        if after in told and not self._ended:
             told.discard(after)
             self._add(session, event, **environment)
 
@@ -177,6 +177,7 @@ class Hooks:
             self._threads.shutdown(wait=False, cancel_futures=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), END_TIMEOUT)
+        self._ended = True
         self._threads.shutdown(wait=False)
         if not self._chains:
             os.close(self._stop)
