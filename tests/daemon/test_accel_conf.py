@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from openpptp.daemon.accel_conf import read_accel
 from openpptp.daemon.import_report import Draft, Verdict
 from openpptp.daemon.importing import settings_of
-from openpptp.errors import PptpError
+from openpptp.errors import PptpError, SetupError
 
 SAMPLE = """[modules]
 log_file
@@ -132,6 +132,11 @@ class LineTests:
         told = {f.place.line: f.verdict for f in draft.findings if f.place.file == path}
         assert (told[1], told[2]) == (Verdict.UNREADABLE, Verdict.UNREADABLE)
 
+    def test_a_file_that_includes_itself_often_is_refused(self, tmp_path):
+        (tmp_path / "more").write_text(f"$include {tmp_path}/more\n" * 40)
+        with pytest.raises(SetupError, match="lines in all"):
+            read(tmp_path, f"[ppp]\n$include {tmp_path}/more\nmru=1300\n")
+
     def test_an_included_file_is_read_and_one_that_includes_itself_ends(self, tmp_path):
         (tmp_path / "more").write_text(f"mru=1300\n$include {tmp_path}/more\n")
         draft = read(tmp_path, f"[ppp]\n$include {tmp_path}/more\n")
@@ -139,7 +144,7 @@ class LineTests:
         assert any("deep" in finding.words for finding in draft.findings)
 
     @pytest.mark.parametrize(
-        "text", ["[radius]\nserver=10.0.0.1,geheim2", "[cli]\npassword=geheim2", "[radius]\ndae-server=1,geheim2"]
+        "text", ["[radius]\nserver=10.0.0.1,geheim2", "[cli]\npassword=geheim2", "[l2tp]\nsecret=geheim2"]
     )
     def test_secrets_are_not_shown(self, tmp_path, text):
         assert "geheim" not in "\n".join(read(tmp_path, text).lines())

@@ -1,5 +1,6 @@
 """Somebody else's files: which kind each is, and what the whole comes to."""
 
+import contextlib
 import tomllib
 
 import pytest
@@ -49,6 +50,15 @@ class KindTests:
         with pytest.raises(SetupError, match="--as") as caught:
             kind_of(tmp_path / "x")
         assert caught.value.exit_code == 2
+
+    @pytest.mark.parametrize("kind", ["pptpd", "options", "accel-ppp", "secrets"])
+    def test_a_secrets_file_taken_for_another_kind_shows_no_secret(self, etc, kind):
+        draft = Draft()
+        (etc / "ppp" / "chap-secrets").write_text('ann pptpd geheim1 *\n bob * "geheim2" *\n[x]\ncid * geheim3 *\n')
+        with contextlib.suppress(SetupError):
+            read_foreign(etc / "ppp" / "chap-secrets", draft, kind, directory=etc / "ppp")
+        assert draft.findings
+        assert "geheim" not in "\n".join(draft.lines())
 
 
 class WholeTests:

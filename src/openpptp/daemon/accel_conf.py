@@ -4,18 +4,16 @@ The rules are those of accel-ppp's conf_file.c: white space at both ends is cut,
 sections of one name are one, the first line with a key counts. Sections of other protocols are reported and left out.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import NamedTuple
 
 from openpptp.backends.ranges import UnusableRange, parse_range
 from openpptp.backends.secrets_file import WILDCARD
 from openpptp.backends.secrets_file import read as read_secrets
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.accel_names import IGNORED, LEFT_OUT, MANY, METHODS, SECRET
-from openpptp.daemon.foreign_files import read_text
+from openpptp.daemon.accel_lines import COMMENT, AccelLines, Item
+from openpptp.daemon.accel_names import IGNORED, LEFT_OUT, MANY, METHODS
 from openpptp.daemon.import_report import Draft, Place, Verdict
 from openpptp.daemon.import_users import report_secrets
 from openpptp.daemon.pppd_names import WHY_WEAK
@@ -23,31 +21,12 @@ from openpptp.daemon.sections import ServerSection
 from openpptp.errors import SetupError
 
 SECRETS = Path("/etc/ppp/chap-secrets")
-MAX_LINE = 1023  # octets: accel-ppp's buffer
-MAX_DEPTH = 8  # ours: files that include files
-COMMENT = re.compile(r"\s+#.*$")
-ITEM = re.compile(r"([^ \t=]*)[ \t]*(?:[=,][ \t]*(.*))?$", re.DOTALL)
-
-
-class Item(NamedTuple):
-    """One line of a section."""
-
-    section: str
-    key: str
-    value: str | None
-    raw: str
-    place: Place
-
-    @property
-    def text(self) -> str:
-        """The line without what is secret."""
-        return f"{self.key} (not shown)" if (self.section, self.key) in SECRET else self.raw
 
 
 def read_accel(path: Path, draft: Draft) -> None:
     """Read accel-ppp.conf into a draft; raise SetupError when it cannot be read."""
     reader = _Reader(draft)
-    for item in reader.items(path):
+    for item in AccelLines(draft).read(path):
         reader.take(item)
     reader.finish(Place(path))
 
@@ -55,7 +34,6 @@ def read_accel(path: Path, draft: Draft) -> None:
 class _Reader:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
-        self._section = ""
         self._first: dict[tuple[str, str], Place] = {}
         self._pool: list[str] = []
         self._pool_place: Place | None = None
@@ -64,52 +42,6 @@ class _Reader:
         self._wins: dict[str, str] = {}
         self._methods: dict[AuthMethod, Place] = {}
         self._mppe: dict[str, Item] = {}
-        self._depth = 0
-
-    # Lines
-
-    def items(self, path: Path) -> Iterator[Item]:
-        for number, raw in enumerate(read_text(path).split("\n"), 1):
-            place, line = Place(path, number), raw.strip(" \t\r")
-            if not line or line.startswith("#"):
-                continue
-            if len(line.encode("utf-8", "surrogateescape")) > MAX_LINE:
-                self._tell(place, line, Verdict.UNREADABLE, f"it is longer than {MAX_LINE} octets, as accel-ppp allows")
-            elif line.startswith("$include"):
-                yield from self._include(place, line)
-            elif line.startswith("["):
-                self._open(place, line)
-            elif not self._section:
-                self._tell(place, line, Verdict.UNREADABLE, "it stands before any [section]")
-            else:
-                yield self._item(place, line)
-
-    def _include(self, place: Place, line: str) -> Iterator[Item]:
-        path = Path("/", line.removeprefix("$include").strip())
-        if self._depth >= MAX_DEPTH:
-            self._tell(place, line, Verdict.UNREADABLE, f"files include files more than {MAX_DEPTH} deep")
-            return
-        self._tell(place, line, Verdict.HONOURED, f"{path} is read here")
-        self._depth += 1
-        try:
-            yield from self.items(path)
-        except SetupError as error:
-            self._tell(place, line, Verdict.UNREADABLE, str(error))
-        self._depth -= 1
-
-    def _open(self, place: Place, line: str) -> None:
-        name, closed, _ = line[1:].partition("]")
-        if not closed:
-            self._tell(place, line, Verdict.UNREADABLE, "the section's name is not closed with ]")
-            name = ""
-        self._section = name or self._section
-
-    def _item(self, place: Place, line: str) -> Item:
-        match = ITEM.match(line)
-        key, value = (match[1], match[2]) if match is not None else (line, None)
-        if value is not None:
-            value = COMMENT.sub("", value)
-        return Item(self._section, key, value, line, place)
 
     def _tell(self, place: Place, text: str, verdict: Verdict, words: str) -> None:
         self._draft.tell(place, text, verdict, words)

@@ -8,10 +8,10 @@ METHODS = {
     "auth_mschap_v1": AuthMethod.MSCHAP_V1,
     "auth_mschap_v2": AuthMethod.MSCHAP_V2,
 }
-SECRET = {("radius", "server"), ("radius", "auth-server"), ("radius", "acct-server"), ("radius", "dae-server")} | {
-    ("radius", "dm_coa_secret"),
-    ("cli", "password"),
-}
+OPEN = frozenset(
+    {"modules", "core", "common", "pptp", "ppp", "auth", "ip-pool", "client-ip-range", "dns", "wins", "chap-secrets"}
+)
+"Sections that hold no secret, so that their lines may be shown."
 MANY = {"ip-pool", "client-ip-range", "modules"}
 "Sections that are lists: their lines are taken one by one, and none hides another."
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openpptp.backends.secrets_words import split_lines
-from openpptp.credentials import AuthMethod
 from openpptp.daemon import pppd_names
 from openpptp.daemon.foreign_files import Resolve, address_of, host_name, read_octets, resolve
 from openpptp.daemon.import_report import Draft, Place, Verdict
-from openpptp.daemon.pppd_names import ARGUMENTS, KNOWN, METHOD_OF, MPPE_OF, NUMBERS, SCRIPTS, WHY_WEAK
+from openpptp.daemon.pppd_auth import AuthOptions
+from openpptp.daemon.pppd_names import ARGUMENTS, KNOWN, METHOD_OF, MPPE_OF, NUMBERS, SCRIPTS
 from openpptp.errors import SetupError
 
 DIRECTORY = Path("/etc/ppp")
@@ -42,19 +42,17 @@ class PppdOptions:
         self._look_up = look_up
         self._name, self._domain, self._host_name_only = "", "", False
         self._name_place: Place | None = None
-        self._methods: dict[AuthMethod, Place] = {}
-        self._encryption: tuple[str, Place] | None = None
-        self._bits: dict[int, Place] = {}
-        self._stateful: tuple[bool, Place] | None = None
+        self._auth = AuthOptions(draft)
         self._dns: list[tuple[IPv4Address, Place, str]] = []
         self._wins: list[tuple[IPv4Address, Place, str]] = []
         self._plugin = False
+        self._unknown_at: Place | None = None
         self._words = 0
 
     @property
     def uses_pap(self) -> bool:
         """Whether PAP is among the methods asked for, and so pap-secrets is read."""
-        return AuthMethod.PAP in self._methods
+        return self._auth.uses_pap
 
     def read(self, path: Path, *, depth: int = 0) -> None:
         """Take every option of a file; raise SetupError when the file cannot be read."""
@@ -111,55 +109,15 @@ class PppdOptions:
             )
             self._draft.tell(place, text, verdict, known.words)
         elif name in METHOD_OF:
-            self._method(place, text, METHOD_OF[name])
+            self._auth.method(place, text, METHOD_OF[name])
         elif name in MPPE_OF:
-            self._mppe(place, text, MPPE_OF[name])
+            self._auth.mppe(place, text, MPPE_OF[name])
         elif name in NUMBERS:
             self._number(place, text, name, arguments[0])
         elif name in ARGUMENTS:
             self._setting(place, text, name, arguments[0] if arguments else "", depth)
         else:
             self._unknown(place, name)
-
-    def _method(self, place: Place, text: str, method: AuthMethod) -> None:
-        self._methods.setdefault(method, place)
-        if method in WHY_WEAK:
-            self._draft.tell(
-                place, text, Verdict.DANGEROUS, f"auth.methods has {method.value} then: {WHY_WEAK[method]}"
-            )
-        else:
-            self._draft.tell(place, text, Verdict.HONOURED, f"auth.methods has {method.value}")
-
-    def _mppe(self, place: Place, text: str, meaning: str) -> None:
-        verdict, words = Verdict.HONOURED, 'auth.encryption = "required"'
-        match meaning:
-            case "require-mppe":
-                self._encryption = ("required", place)
-                words += ", 128 bit only; require-mppe-40 would allow 40 as well"
-            case "require-mppe-40":
-                self._encryption, self._bits[40] = ("required", place), place
-                verdict, words = Verdict.DANGEROUS, "auth.key_bits has 40 then, which any computer breaks"
-            case "require-mppe-128":
-                self._encryption, self._bits[128] = ("required", place), place
-            case "nomppe":
-                self._encryption = ("off", place)
-                verdict = Verdict.DANGEROUS
-                words = 'auth.encryption = "off" then: everything crosses the network in clear text'
-            case "nomppe-40":
-                self._bits.pop(40, None)
-                words = "auth.key_bits has no 40"
-            case "nomppe-128":
-                self._bits.pop(128, None)
-                self._bits[40] = place
-                verdict, words = Verdict.DANGEROUS, "only 40 bit is left, which any computer breaks"
-            case "mppe-stateful":
-                self._stateful = (True, place)
-                verdict = Verdict.DANGEROUS
-                words = "auth.stateful = true then: a forced reset makes the same key stream protect two packets"
-            case _:
-                self._stateful = (False, place)
-                words = "auth.stateful = false"
-        self._draft.tell(place, text, verdict, words)
 
     def _setting(self, place: Place, text: str, name: str, value: str, depth: int) -> None:
         match name:
@@ -182,7 +140,7 @@ class PppdOptions:
             case "default-mru" | "-mru":
                 self._draft.tell(place, text, Verdict.IGNORED, "1400 passes everywhere, and 1500 does not")
             case "mppe":
-                self._old_mppe(place, text, value)
+                self._auth.old_mppe(place, text, value)
             case "plugin":
                 self._plug_in(place, text, value)
             case _ if name in SCRIPTS:
@@ -248,26 +206,6 @@ class PppdOptions:
     def _honour(self, place: Place, text: str, words: str) -> None:
         self._draft.tell(place, text, Verdict.HONOURED, words)
 
-    def _old_mppe(self, place: Place, text: str, value: str) -> None:
-        """Take the one word that forks of 2003 had: `mppe required,stateless,no40`."""
-        meanings = {
-            "required": "require-mppe",
-            "require": "require-mppe",
-            "stateless": "nomppe-stateful",
-            "stateful": "mppe-stateful",
-            "no40": "nomppe-40",
-            "no56": "nomppe-40",
-            "no128": "nomppe-128",
-            "128": "require-mppe-128",
-            "40": "require-mppe-40",
-            "none": "nomppe",
-        }
-        for part in value.split(","):
-            if part in meanings:
-                self._mppe(place, text, meanings[part])
-            else:
-                self._draft.tell(place, text, Verdict.IGNORED, f"{part} is not known here")
-
     def _plug_in(self, place: Place, text: str, value: str) -> None:
         self._plugin = True
         match Path(value).name:
@@ -290,6 +228,9 @@ class PppdOptions:
         if name.startswith("/dev/") or name.isdigit():
             self._draft.tell(place, name, Verdict.IGNORED, "a tunnel is no serial line")
             return
+        if self._unknown_at == place:
+            return  # the line is told of, and what follows may be a secret in a file of another kind
+        self._unknown_at = place
         near = difflib.get_close_matches(name, KNOWN, 1, 0.75) if len(name) < 64 else []
         hint = f"; did you mean {near[0]}?" if near else ""
         if self._plugin:
@@ -314,31 +255,7 @@ class PppdOptions:
         """Set what all options together mean; default is the place of what no option says."""
         self._two("dns", self._dns)
         self._two("wins", self._wins)
-        methods = [method for method in AuthMethod if method in self._methods]
-        keyless = bool(methods) and not any(method.makes_keys for method in methods)
-        if methods:
-            self._draft.set(self._methods[methods[0]], "auth", "methods", [method.value for method in methods])
-        else:
-            self._honour(
-                default, "", "auth.methods is MS-CHAPv2 alone, where pppd would take any; require-... allows more"
-            )
-        if self._encryption is not None:
-            kind, place = self._encryption
-            self._draft.set(place, "auth", "encryption", kind)
-        elif keyless:
-            place = self._methods[methods[0]]
-            words = self._draft.set(place, "auth", "encryption", "off")
-            why = f"{words} follows: no method asked for makes keys; add require-mschap-v2 and require-mppe-128"
-            self._draft.tell(place, "", Verdict.DANGEROUS, why)
-        else:
-            self._honour(
-                default, "", "MPPE 128 bit is required, where pppd would let clients in without; nomppe gives it up"
-            )
-        if self._bits:
-            place = next(iter(self._bits.values()))
-            self._draft.set(place, "auth", "key_bits", sorted(self._bits, reverse=True))
-        if self._stateful is not None:
-            self._draft.set(self._stateful[1], "auth", "stateful", self._stateful[0])
+        self._auth.finish(default)
 
     def _two(self, key: str, given: list[tuple[IPv4Address, Place, str]]) -> None:
         """Keep the last two, as pppd does; the same twice is one."""

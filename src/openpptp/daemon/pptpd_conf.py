@@ -109,9 +109,9 @@ class _Reader:
                 continue
             keyword, *rest = re.split("[ \t]+", line, maxsplit=1)
             if line[0] in " \t":
-                self._ignore(place, line, "it begins with a blank; pptpd skips such a line too")
+                self._ignore(place, line.split()[0], "it begins with a blank; pptpd skips such a line too")
             elif keyword not in KEYWORDS:
-                self._ignore(place, line, "pptpd knows no such keyword and skips the line")
+                self._ignore(place, keyword, "pptpd knows no such keyword and skips the line")
             elif len(line.encode("utf-8", "surrogateescape")) > MAX_LINE:
                 self._ignore(place, line, "it is longer than pptpd's buffer, and pptpd skips it too")
             elif keyword in self._lines:
