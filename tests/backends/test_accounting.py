@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from tests.eventually import eventually
+from tests.machine import REPOSITORY
 
 from openpptp.backends import accounting, accounting_store
 from openpptp.backends.accounting import DAY, Accounting
@@ -18,6 +19,16 @@ from openpptp.backends.accounting_store import LOST, AccountingStore, SessionRow
 from openpptp.errors import SetupError
 
 ROW = SessionRow("s1", "", "anna", "203.0.113.9", "10.9.0.2", 1000.0, 1000.0, None, 0, 0, 0, 0, None)
+
+WRITES_FOR_EVER = """
+import itertools, pathlib, sys
+from openpptp.backends.accounting_store import AccountingStore, SessionRow, owner
+store = AccountingStore(pathlib.Path(sys.argv[1]))
+for number in itertools.count():
+    name = f"{sys.argv[2]}-{number}"
+    store.write([SessionRow(name, owner(), "anna", "", "", 1.0, 2.0, None, 0, 0, 0, 0, None)])
+    print(name, flush=True)
+"""
 
 
 def row(identifier: str = "s1", **values) -> SessionRow:
@@ -104,6 +115,22 @@ class WriterTests:
         assert (first.stopped, first.cause, first.octets_in) == (1234.0, LOST, 9)
         assert second.stopped is None, "a server that lives keeps its sessions"
         assert book.said == [f"{path}: 1 sessions of a server that was killed are closed with cause lost"]
+
+    def test_b145_what_was_written_before_kill_minus_nine_is_there_and_the_file_is_whole(self, make, path):
+        for round_ in range(5):
+            command = [sys.executable, "-c", WRITES_FOR_EVER, str(path), str(round_)]
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, env={"PYTHONPATH": str(REPOSITORY / "src")}
+            ) as victim:
+                written = [victim.stdout.readline().decode().strip() for _ in range(7 * round_ + 1)]
+                victim.kill()
+                written += victim.stdout.read().decode().split("\n")[:-1]
+            assert set(written) <= {each.id for each in sessions(path)}
+        assert make().close()
+        assert {each.cause for each in sessions(path)} == {LOST}
+        database = sqlite3.connect(path)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        database.close()
 
     def test_a_session_closed_as_lost_by_mistake_is_mended_by_its_next_row(self, path):
         store = _store(path)
