@@ -88,7 +88,7 @@ class AccelLines:
 
     def _item(self, place: Place, line: str) -> Item:
         match = ITEM.match(line)
-        key, value = (match[1], match[2]) if match is not None else (line, None)
+        key, value = (match[1], match[2]) if match is not None else (line.split(maxsplit=1)[0], None)
         if value is not None:
             value = COMMENT.sub("", value)
         return Item(self._section, key, value, line, place)
