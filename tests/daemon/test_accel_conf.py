@@ -155,7 +155,7 @@ class LineTests:
                 [
                     *("[ppp]", "[pptp]", "[ip-pool]", "[dns]", "[auth]", "[modules]", "[chap-secrets]", "mppe", "="),
                     *("10.0.0.0/8", "10.0.0.1-5", ",name=a", "mru", "dns1", "require", "\n", " ", "#", "\udcff", "9"),
-                    *("$include", "/", "}", "{", "[wins]"),
+                    *("$include", "/", "}", "{", "[wins]", "\xa0", "\0"),
                 ]
             )
         )

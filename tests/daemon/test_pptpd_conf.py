@@ -166,12 +166,23 @@ class LineTests:
     def test_blanks_tabs_line_ends_and_a_byte_order_mark_do_not_matter(self, etc, text):
         assert read(etc, text).values["network", "local_address"] == "10.0.0.1"
 
-    @given(st.lists(st.sampled_from([*KEYWORDS, " ", "10.0.0.1-9", "#", "\n", "\t", ",", "é", "\udcff", "0"])))
+    @given(
+        st.lists(
+            st.sampled_from([*KEYWORDS, " ", "10.0.0.1-9", "#", "\n", "\t", ",", "é", "\udcff", "0", "\xa0", "\0"])
+        )
+    )
     def test_b147_any_file_is_settings_or_an_error_of_ours(self, tmp_path_factory, words):
         etc = tmp_path_factory.mktemp("etc")
         (etc / "ppp").mkdir()
         with contextlib.suppress(PptpError):
             settings_of(read(etc, " ".join(words)))
+
+    @given(st.text())
+    def test_b147_any_text_is_settings_or_an_error_of_ours(self, tmp_path_factory, text):
+        etc = tmp_path_factory.mktemp("etc")
+        (etc / "ppp").mkdir()
+        with contextlib.suppress(PptpError):
+            settings_of(read(etc, text.encode("utf-8", "replace").decode()))
 
 
 class AddressTests:

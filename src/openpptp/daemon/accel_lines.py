@@ -82,13 +82,13 @@ class AccelLines:
     def _open(self, place: Place, line: str) -> None:
         name, closed, _ = line[1:].partition("]")
         if not closed:
-            self._draft.tell(place, line, Verdict.UNREADABLE, "the section's name is not closed with ]")
+            self._draft.tell(place, "[", Verdict.UNREADABLE, "the section's name is not closed with ]")
             name = ""
         self._section = name or self._section
 
     def _item(self, place: Place, line: str) -> Item:
         match = ITEM.match(line)
-        key, value = (match[1], match[2]) if match is not None else (line.split(maxsplit=1)[0], None)
+        key, value = (match[1], match[2]) if match is not None else (re.split("[ \t]", line, maxsplit=1)[0], None)
         if value is not None:
             value = COMMENT.sub("", value)
         return Item(self._section, key, value, line, place)

@@ -109,7 +109,11 @@ class _Reader:
                 continue
             keyword, *rest = re.split("[ \t]+", line, maxsplit=1)
             if line[0] in " \t":
-                self._ignore(place, line.split()[0], "it begins with a blank; pptpd skips such a line too")
+                self._ignore(
+                    place,
+                    re.split("[ \t]", line.strip(" \t"), maxsplit=1)[0],
+                    "it begins with a blank; pptpd skips such a line too",
+                )
             elif keyword not in KEYWORDS:
                 self._ignore(place, keyword, "pptpd knows no such keyword and skips the line")
             elif len(line.encode("utf-8", "surrogateescape")) > MAX_LINE:
