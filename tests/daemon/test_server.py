@@ -118,6 +118,12 @@ class LogInTests:
             await home.at_rest()
             assert PASSWORD not in str(home.log.lines)
 
+    async def test_an_address_by_number_is_the_lowest_free_of_its_network(self, tmp_path):
+        async with house(tmp_path) as home:
+            (tmp_path / "chap-secrets").write_text(f'"{USER}" * "{PASSWORD}" 10.7.0.0/29+\n')
+            callers = [await home.log_in() for _ in range(2)]
+            assert [str(caller.up.our_address) for caller in callers] == ["10.7.0.1", "10.7.0.2"]
+
     async def test_the_same_user_may_come_twice_from_one_address(self, tmp_path):
         """B-036: Windows and every NAT box open several control connections."""
         async with house(tmp_path) as home:

@@ -9,7 +9,10 @@ METHODS = {
     "auth_mschap_v2": AuthMethod.MSCHAP_V2,
 }
 OPEN = frozenset(
-    {"modules", "core", "common", "pptp", "ppp", "auth", "ip-pool", "client-ip-range", "dns", "wins", "chap-secrets"}
+    [
+        *("modules", "core", "common", "log", "pptp", "ppp", "auth", "ip-pool", "client-ip-range", "dns", "wins"),
+        *("chap-secrets", "shaper", "connlimit", "pppd-compat", "metrics"),
+    ]
 )
 "Sections that hold no secret, so that their lines may be shown."
 MANY = {"ip-pool", "client-ip-range", "modules"}
