@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import grp
 import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -397,6 +398,25 @@ class ReloadTests:
             assert await it.home.log_in()
             assert await it.home.log_in()
 
+    async def test_the_users_are_read_again_and_bad_lines_are_named(self, tmp_path):
+        async with steered(tmp_path) as it:
+            secrets = tmp_path / "chap-secrets"
+            secrets.write_text('"carol" * "pass" *\ndave\n')
+            report = await it.ask(it.client.reload)
+            (warning,) = [warning for warning in report["warnings"] if "chap-secrets" in warning]
+            assert f"{secrets}:2" in warning
+            assert await it.home.log_in(user="carol", password="pass")
+
+    async def test_users_that_cannot_be_read_any_more_are_refused_and_those_before_stay(self, tmp_path):
+        async with steered(tmp_path) as it:
+            secrets = tmp_path / "chap-secrets"
+            secrets.unlink()
+            it.write(limits={"sessions": 1})
+            with pytest.raises(SetupError, match="chap-secrets"):
+                await it.ask(it.client.reload)
+            assert it.reloader.settings.limits.sessions == 1000
+            assert await it.home.log_in()
+
     async def test_another_secrets_file_is_used_at_once(self, tmp_path):
         async with steered(tmp_path) as it:
             other = tmp_path / "others"
@@ -558,6 +578,23 @@ class WrongRequestTests:
             assert await it.ask(it.client.status)
 
 
+@contextlib.contextmanager
+def nobody(path: Path, group: int = 65534) -> Iterator[None]:
+    """Be nobody, in one group, who may pass the folders above path."""
+    for folder in path.parents[:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    groups, before = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(group)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(before)
+        os.setgroups(groups)
+
+
 class SocketTests:
     """Who may use it, and what lies there already."""
 
@@ -576,6 +613,15 @@ class SocketTests:
             assert (tmp_path / "s").group() == GROUP
             give_to(tmp_path / "s", None)
             assert self.mode(tmp_path / "s") == 0o600
+
+    def test_a_member_of_the_group_gets_in_and_nobody_else(self, tmp_path):
+        need_root()
+        path = tmp_path / "s"
+        with open_socket(path, GROUP), socket.socket(socket.AF_UNIX) as caller:
+            with nobody(path), pytest.raises(PermissionError):
+                caller.connect(str(path))
+            with nobody(path, grp.getgrnam(GROUP).gr_gid):
+                caller.connect(str(path))
 
     def test_an_unknown_group_is_wrong_use(self, tmp_path):
         with pytest.raises(SetupError, match="groupadd") as caught:
@@ -644,15 +690,10 @@ class ClientTests:
 
     def test_a_socket_this_user_may_not_use(self, tmp_path):
         need_root()
-        with open_socket(tmp_path / "s", None):
-            for folder in (tmp_path, *tmp_path.parents[:-2]):
-                folder.chmod(folder.stat().st_mode | 0o011)
-            os.seteuid(65534)
-            try:
-                with pytest.raises(SetupError, match=r"may not use .* admin\.group") as caught:
-                    ApiClient(tmp_path / "s").status()
-            finally:
-                os.seteuid(0)
+        path = tmp_path / "s"
+        with open_socket(path, None), nobody(path):
+            with pytest.raises(SetupError, match=r"may not use .* admin\.group") as caught:
+                ApiClient(path).status()
             assert caught.value.exit_code == 3
 
     @pytest.mark.parametrize(

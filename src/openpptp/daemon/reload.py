@@ -8,6 +8,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from openpptp.backends.secrets_file import read
 from openpptp.backends.users import open_users
 from openpptp.daemon import log as logs
 from openpptp.daemon.config import Settings
@@ -113,6 +114,7 @@ class Reloader:
         wanted = await loop.run_in_executor(None, self._reread)
         report = compare(self.settings, wanted)
         settings = merged(self.settings, wanted, report.applied)
+        problems = await loop.run_in_executor(None, problems_of_users, settings)
         keys = {change.key for change in report.applied}
         users = None
         if keys & {"users.file", "users.pap_file", "server.name"}:
@@ -126,8 +128,14 @@ class Reloader:
         if keys & {"log.level", "log.format"}:
             logs.set_up(settings.log.level, settings.log.format)
         self.settings = settings
-        report.warnings = wanted.warnings()
+        report.warnings = [*problems, *wanted.warnings()]
         return report
+
+
+def problems_of_users(settings: Settings) -> list[str]:
+    """Return what is wrong with the secrets files, by line; raise SetupError when one cannot be read."""
+    files = dict.fromkeys((settings.users.file, settings.users.pap_file))
+    return [str(problem) for file in files if file is not None for problem in read(file).problems]
 
 
 def compare(running: Settings, wanted: Settings) -> Report:
