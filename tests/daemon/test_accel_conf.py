@@ -167,8 +167,17 @@ class LineTests:
             return
 
 
+SOURCES = ["10.9.0.1-10.9.255.254", "10.0.0.5-10.0.0.9"]
+
+
 class SettingTests:
     """What single lines mean."""
+
+    @pytest.mark.parametrize("line", ["disable", "0.0.0.0/0", "0.0.0.0/0 # all"])
+    def test_clients_may_come_from_anywhere(self, tmp_path, line):
+        draft = read(tmp_path, f"[client-ip-range]\n10.0.0.5-9\n{line}\n")
+        assert ("limits", "sources") not in draft.values
+        assert draft.exit_code() == 0
 
     @pytest.mark.parametrize(
         ("text", "key", "value"),
@@ -185,6 +194,7 @@ class SettingTests:
             ("[dns]\ndns2=10.0.0.2\ndns1=10.0.0.1", ("network", "dns"), ["10.0.0.1", "10.0.0.2"]),
             ("[ip-pool]\n10.0.0.77/24", ("network", "pool"), ["10.0.0.1-10.0.0.254"]),
             ("[ip-pool]\n10.0.0.1-9,name=a\n10.0.1.1-9,name=b", ("network", "pool"), ["10.0.0.1-10.0.0.9"]),
+            ("[client-ip-range]\n10.9.0.0/16\n10.0.0.5-9", ("limits", "sources"), SOURCES),
             ("[chap-secrets]\ngw-ip-address=10.0.0.1/24", ("network", "local_address"), "10.0.0.1"),
         ],
     )
@@ -194,7 +204,7 @@ class SettingTests:
     @pytest.mark.parametrize(
         "text",
         [
-            *("[client-ip-range]\n10.0.0.0/8", "[ppp]\nmppe=allow", "[ppp]\nmppe=deny", "[modules]\nauth_pap"),
+            *("[ppp]\nmppe=allow", "[ppp]\nmppe=deny", "[modules]\nauth_pap"),
             *("[modules]\nauth_chap_md5", "[modules]\nauth_mschap_v1"),
         ],
     )
@@ -204,7 +214,14 @@ class SettingTests:
     @pytest.mark.parametrize(
         "text",
         [
-            *("[pptp]\nbind=here", "[pptp]\nport=x", "[ppp]\nmppe=yes", "[ip-pool]\nmany", "[ip-pool]\n10.0.0.0/99"),
+            *(
+                "[client-ip-range]\nhere",
+                "[pptp]\nbind=here",
+                "[pptp]\nport=x",
+                "[ppp]\nmppe=yes",
+                "[ip-pool]\nmany",
+                "[ip-pool]\n10.0.0.0/99",
+            ),
             *("[dns]\ndns1=here", "[chap-secrets]\nencrypted=1", "[chap-secrets]\nusername-hash=md5"),
             "[ip-pool]\ngw-ip-address=x",
         ],

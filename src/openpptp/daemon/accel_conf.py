@@ -4,6 +4,7 @@ The rules are those of accel-ppp's conf_file.c: white space at both ends is cut,
 sections of one name are one, the first line with a key counts. Sections of other protocols are reported and left out.
 """
 
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -38,6 +39,9 @@ class _Reader:
         self._pool: list[str] = []
         self._pool_place: Place | None = None
         self._pool_name = ""
+        self._sources: list[str] = []
+        self._sources_place: Place | None = None
+        self._anywhere = False
         self._dns: dict[str, str] = {}
         self._wins: dict[str, str] = {}
         self._methods: dict[AuthMethod, Place] = {}
@@ -175,10 +179,21 @@ class _Reader:
 
     def _take_range(self, item: Item) -> None:
         if item.key == "disable":
+            self._anywhere = True
             self._say(item, Verdict.HONOURED, "clients may come from any address")
             return
-        words = "clients from any other address may try too; close TCP port 1723 for them in the firewall"
-        self._say(item, Verdict.DANGEROUS, words)
+        text = COMMENT.sub("", item.raw)
+        if re.fullmatch(r"[0-9.]+/0", text):
+            self._say(item, Verdict.HONOURED, "clients may come from any address")
+            self._anywhere = True
+            return
+        try:
+            self._sources.append(str(parse_range(_accel_range(text))))
+        except UnusableRange as error:
+            self._say(item, Verdict.UNREADABLE, str(error))
+        else:
+            self._sources_place = self._sources_place or item.place
+            self._say(item, Verdict.HONOURED, f"limits.sources has {self._sources[-1]}")
 
     def _take_dns(self, item: Item) -> None:
         into, key = (self._dns, "dns") if item.section == "dns" else (self._wins, "wins")
@@ -248,6 +263,9 @@ class _Reader:
         if self._pool:
             assert self._pool_place is not None
             self._draft.set(self._pool_place, "network", "pool", self._pool)
+        if self._sources and not self._anywhere:
+            assert self._sources_place is not None
+            self._draft.set(self._sources_place, "limits", "sources", self._sources)
         methods = [method for method in AuthMethod if method in self._methods]
         if methods:
             self._draft.set(self._methods[methods[0]], "auth", "methods", [method.value for method in methods])

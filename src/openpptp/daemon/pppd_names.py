@@ -77,8 +77,8 @@ LEFT_OUT = {
 "Why to options that are read and left out."
 
 WEAKENED = {
-    "ARP is not answered for clients: hosts of a network that clients are given addresses of cannot begin connections to "
-    "them, though clients reach those hosts by NAT; better give clients a network of their own and route it to this "
+    "ARP is not answered for clients: hosts of a network that clients are given addresses of cannot begin connections "
+    "to them, though clients reach those hosts by NAT; better give clients a network of their own and route it to this "
     "machine": "proxyarp",
     "a filter that pppd applied to every packet is not applied; put it into nftables": "pass-filter/1",
     "numbers and addresses that pppd held clients to are not looked at": "allow-number/1",

@@ -177,6 +177,13 @@ class LimitsSection(Section):
     per_source: Whole = Field(
         default=10, ge=1, le=65535, description="Control connections that have not logged in yet, from one address."
     )
+    sources: tuple[Range, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Addresses clients may come from, written as in network.pool; an empty list lets them come from"
+        " anywhere.",
+        examples=[["192.0.2.0/24"]],
+    )
     start_timeout: Seconds = Field(
         default=10.0, ge=1, le=300, description="Seconds from TCP accept until the control connection is agreed on."
     )
@@ -203,7 +210,7 @@ class UsersSection(Section):
     )
     pap_file: Path | None = Field(
         default=None,
-        description="Secrets file for PAP log-ins, as pppd's pap-secrets; when left out, the same file as for the rest.",
+        description="Secrets file for PAP log-ins, as pppd's pap-secrets; when left out, the one for the rest.",
         examples=["/etc/ppp/pap-secrets"],
     )
 

@@ -67,6 +67,7 @@ class Server:
         self._our_address = settings.network.our_address()
         self._admission = Admission(AdmissionLimits())
         self._waiting_room = WaitingRoom(self._admission)
+        self._sources = settings.limits.sources
         self._adopt(settings)
         self._guard = LoginGuard()
         self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
@@ -132,6 +133,8 @@ class Server:
         peer = IPv4Address(source[0])
         now = self._loop.time()
         refusal = "this server is stopping" if self._stopping else None
+        if refusal is None and self._sources and not any(entry.holds(peer) for entry in self._sources):
+            refusal = "it is none of limits.sources"
         if refusal is None and not self._guard.may_connect(peer, now):
             refusal = "too many failed log-ins from this address"
         if refusal is None:
