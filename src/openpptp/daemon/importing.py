@@ -71,7 +71,9 @@ def settings_of(draft: Draft, *, need_users: bool = True) -> Settings | None:
     if settings is not None:
         found = list(contradictions(settings, need_users=need_users))
     for mistake in found:
-        draft.tell(_place(draft, mistake), "", Verdict.UNREADABLE, str(mistake))
+        missing = ("network", "pool") not in draft.values and mistake.key in {"network", "network.pool"}
+        words = "it names no addresses for clients (network.pool); import the file that does along with it"
+        draft.tell(_place(draft, mistake), "", Verdict.UNREADABLE, words if missing else str(mistake))
     return None if found else settings
 
 
@@ -117,4 +119,4 @@ def _place(draft: Draft, mistake: Mistake) -> Place:
         section, _, name = key.partition(".")
         if (section, name) in draft.places:
             return draft.places[section, name]
-    return next(iter(draft.places.values()), Place(Path("settings")))
+    return Place(next((finding.place.file for finding in draft.findings), Path("settings")))
