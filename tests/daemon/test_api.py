@@ -558,8 +558,9 @@ class WrongRequestTests:
         async with steered(tmp_path) as it:
             held = [await asyncio.open_unix_connection(it.path) for _ in range(MOST_CONNECTIONS)]
             await until(lambda: len(it.api._runner.server.connections) == MOST_CONNECTIONS)
-            status, facts = await it.raw(b"")
-            assert (status, facts["exit_code"]) == (503, 1)
+            with pytest.raises(SetupError, match="too many programs use the API already") as caught:
+                await it.ask(it.client.status)
+            assert caught.value.exit_code == 1
             for _, writer in held:
                 writer.close()
             await until(lambda: not it.api._runner.server.connections)

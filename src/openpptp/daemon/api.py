@@ -35,6 +35,7 @@ LONGEST_BODY = 16 * 1024  # ours: octets; a request of ours has less than a hund
 MOST_CONNECTIONS = 64  # ours: descriptors that users of this API can take from the sessions
 MOST_LISTENERS = 16  # ours: event streams at the same time
 KEEP_ALIVE = 15.0  # ours: seconds a connection may lie idle
+LINGER = 2.0  # ours: seconds the rest of a request may take to arrive that was answered before
 GOODBYE = 0.5  # ours: seconds for the last answers when the server stops
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -75,7 +76,7 @@ class Api:
             access_log=None,
             logger=_quiet,
             keepalive_timeout=KEEP_ALIVE,
-            lingering_time=0.0,
+            lingering_time=LINGER,
             handler_cancellation=True,
             shutdown_timeout=GOODBYE,
         )
@@ -145,6 +146,7 @@ class Api:
         return _answer(await self._finish(disconnect(self._server, targets)))
 
     async def _reload(self, request: web.Request) -> web.Response:
+        await request.read()
         _log.info("the administrator asks for a reload", uid=_uid(request))
         return _answer((await self._finish(self._reloader.reload())).facts())
 
@@ -157,14 +159,24 @@ class Api:
 
 
 class _Full(asyncio.Protocol):
-    """Turns away one connection too many."""
+    """Turns away one connection too many, once it has asked: who still writes would not read why."""
+
+    _transport: asyncio.WriteTransport
+    _patience: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self._patience = asyncio.get_running_loop().call_later(LINGER, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._patience.cancel()
+
+    def data_received(self, data: bytes) -> None:
         body = _encode({"error": "too many programs use the API already; try again", "exit_code": 1})
         head = f"HTTP/1.1 503 Service Unavailable\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        transport.write(head.encode() + body)
-        transport.close()
+        self._transport.write(head.encode() + body)
+        self._transport.close()
 
 
 @web.middleware

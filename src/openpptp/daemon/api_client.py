@@ -43,7 +43,7 @@ class ApiClient:
 
     def reload(self) -> dict[str, Any]:
         """Let the server read its settings again."""
-        return self._ask("POST", "/reload", {})
+        return self._ask("POST", "/reload")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what happens, until the server stops."""
