@@ -88,6 +88,10 @@ class CheckTests:
         assert result.exit_code == 2
         assert json.loads(result.stdout)["complete"] is False
 
+    def test_what_the_settings_warn_of_is_said_too(self, conf):
+        (conf.parent / "opts").write_text(f"chap-secrets {conf.parent}/users\nmppe-stateful\n")
+        assert "warning: auth.stateful is on" in run("serve", "--pptpd-conf", conf, "--check").stdout
+
     def test_two_sources_of_settings_exclude_each_other(self, conf):
         result = run("serve", "--pptpd-conf", conf, "--config", conf, "--check")
         assert result.exit_code == 2

@@ -80,6 +80,8 @@ def _check_pptpd(path: Path, *, as_json: bool) -> int:
         for line in draft.lines():
             click.echo(line)
         if settings is not None:
+            for warning in settings.warnings():
+                click.echo(f"warning: {warning}")
             click.echo(f"{path}: the settings are complete and fit together")
     return 0 if settings is not None else 2
 
