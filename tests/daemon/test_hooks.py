@@ -381,6 +381,17 @@ class OrderTests:
         await running.idle()
         assert running.log.lines == []
 
+    async def test_none_begins_in_the_turn_that_tells_of_a_mass_of_sessions(self, start, script, out):
+        script("ip-up", "echo up >>OUT")
+        running = start(at_once=2)
+        for number in range(20):
+            running.hooks.went_up(session(f"s{number}"), Counters(), 1.0)
+        assert running.hooks._running == 0
+        await asyncio.sleep(0)
+        assert running.hooks._running == 2
+        await running.idle()
+        assert out.read_text().split() == ["up"] * 20
+
     async def test_the_number_that_waits_is_bounded_and_down_comes_only_after_up(self, start, script, out, monkeypatch):
         monkeypatch.setattr(hooks, "WAITING_MOST", 3)
         gate = out.with_name("gate")

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -40,6 +41,10 @@ class Hooks:
         self._threads = ThreadPoolExecutor(settings.at_once, thread_name_prefix="hook")
         self._chains: dict[str, deque[HookJob]] = {}
         "Events of each session that wait, behind the one that runs."
+        self._ready: deque[tuple[str, HookJob]] = deque()
+        "The next of each session whose turn it is."
+        self._at_once = settings.at_once
+        self._running = 0
         self._waiting = 0
         self._told: dict[str, set[HookEvent]] = {}
         "What each session's hooks were told and not yet taken back."
@@ -108,15 +113,28 @@ class Hooks:
             return
         self._chains[session.id] = deque()
         self._idle.clear()
-        self._start(session.id, job)
+        self._make_ready(session.id, job)
 
-    def _start(self, session_id: str, job: HookJob) -> None:
+    def _make_ready(self, session_id: str, job: HookJob) -> None:
+        """Let a job run when there is room; not in this turn of the event loop, which may have a thousand to tell of.
+
+        Each start of a program holds up all of Python for a moment; a mass disconnect must not pay for them at once.
+        """
         self._waiting += 1
-        future = self._loop.run_in_executor(self._threads, self._programs.run, job)
-        future.add_done_callback(lambda done: self._done(session_id, job, done))
+        self._ready.append((session_id, job))
+        if len(self._ready) == 1:
+            self._loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        while self._ready and self._running < self._at_once:
+            session_id, job = self._ready.popleft()
+            self._running += 1
+            future = self._loop.run_in_executor(self._threads, self._programs.run, job)
+            future.add_done_callback(partial(self._done, session_id, job))
 
     def _done(self, session_id: str, job: HookJob, done: "asyncio.Future[list[Finding]]") -> None:
         self._waiting -= 1
+        self._running -= 1
         if not done.cancelled():
             error = done.exception()
             if error is not None:
@@ -126,8 +144,12 @@ class Hooks:
         chain = self._chains[session_id]
         if chain:
             self._waiting -= 1
-            self._start(session_id, chain.popleft())
-            return
+            self._make_ready(session_id, chain.popleft())
+        else:
+            self._over(session_id)
+        self._start()
+
+    def _over(self, session_id: str) -> None:
         del self._chains[session_id]
         if not self._chains:
             self._idle.set()
@@ -173,6 +195,10 @@ class Hooks:
             for chain in self._chains.values():
                 self._waiting -= len(chain)
                 chain.clear()
+            self._waiting -= len(self._ready)
+            for session_id, _ in self._ready:
+                self._over(session_id)
+            self._ready.clear()
             os.eventfd_write(self._stop, 1)
             self._threads.shutdown(wait=False, cancel_futures=True)
             with contextlib.suppress(TimeoutError):
