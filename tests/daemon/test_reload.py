@@ -1,6 +1,9 @@
 """Which settings change in a running server."""
 
+import contextlib
+
 import pytest
+from pydantic import ValidationError
 
 from openpptp.daemon.config import Settings
 from openpptp.daemon.mistakes import section_model
@@ -10,12 +13,11 @@ POOL = {"network": {"pool": ["10.0.0.0/24"]}}
 KEYS = [
     f"{section}.{key}" for section in Settings.model_fields for key in section_model(Settings, section).model_fields
 ]
-OTHER = {
-    "network.pool": ["10.1.0.0/24"], "network.local_address": "10.0.0.9", "network.dns": ["9.9.9.9"],
-    "network.wins": ["9.9.9.9"], "auth.methods": ["MS-CHAPv2", "PAP"], "auth.key_bits": [40],
-    "auth.encryption": "optional", "server.listen": "127.0.0.1", "server.data_path": "reference",
-    "server.carrier": "raw", "log.level": "debug", "log.format": "json",
-}  # fmt: skip
+VALUES = (
+    True, False, 1, 2, 1000, 40.0, "other0", "/other", "127.0.0.1", "reference", "raw", "optional", "debug", "json",
+    ["10.1.0.0/24"], ["9.9.9.9"], ["PAP"], [40],
+)  # fmt: skip
+"One of them is another value than the default, whatever the setting."
 
 
 def settings(**sections: dict[str, object]) -> Settings:
@@ -25,18 +27,20 @@ def settings(**sections: dict[str, object]) -> Settings:
 def another(key: str) -> Settings:
     """Return settings of which one is another."""
     section, _, name = key.partition(".")
-    now = getattr(getattr(settings(), section), name)
-    value = OTHER.get(key)
-    if value is None:
-        value = not now if isinstance(now, bool) else now + 1 if isinstance(now, int | float) else "/other"
-    if key == "server.interface":
-        value = "other0"
-    return settings(**{section: {name: value}})
+    for value in VALUES:
+        with contextlib.suppress(ValidationError):
+            changed = settings(**{section: {name: value}})
+            if changed != settings():
+                return changed
+    raise AssertionError(f"no other value for {key} is among VALUES; add one")
 
 
 class CompareTests:
     def test_every_live_key_is_a_setting(self):
         assert set(KEYS) >= LIVE
+
+    def test_all_limits_and_users_are_live_as_the_manual_says(self):
+        assert {key for key in KEYS if key.startswith(("limits.", "users."))} <= LIVE
 
     @pytest.mark.parametrize("key", KEYS)
     def test_each_setting_is_either_applied_or_named(self, key):

@@ -67,7 +67,6 @@ class Server:
         self._our_address = settings.network.our_address()
         self._admission = Admission(AdmissionLimits())
         self._waiting_room = WaitingRoom(self._admission)
-        self._sources = settings.limits.sources
         self._adopt(settings)
         self._guard = LoginGuard()
         self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
@@ -105,6 +104,7 @@ class Server:
 
     def _adopt(self, settings: Settings) -> None:
         self._maximum_sessions = settings.limits.sessions
+        self._sources = settings.limits.sources
         self._tunnel_settings = settings.tunnel()
         self._dns, self._wins = settings.network.dns, settings.network.wins
         self._admission.limits = AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source)
