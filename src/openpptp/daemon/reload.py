@@ -20,8 +20,8 @@ LIVE = frozenset({
     *("network.dns", "network.wins"),
     *("ppp.echo_interval", "ppp.echo_failures"),
     *("auth.methods", "auth.encryption", "auth.key_bits", "auth.stateful", "auth.refusal_delay"),
-    *("limits.sessions", "limits.calls_per_connection", "limits.unauthenticated", "limits.per_source", "limits.sources"),
-    *("limits.start_timeout", "limits.call_timeout", "limits.session_timeout", "limits.gre_timeout"),
+    *("limits.sessions", "limits.calls_per_connection", "limits.unauthenticated", "limits.per_source"),
+    *("limits.sources", "limits.start_timeout", "limits.call_timeout", "limits.session_timeout", "limits.gre_timeout"),
     *("users.file", "users.pap_file", "admin.group", "log.level", "log.format"),
 })  # fmt: skip
 "What changes without a restart, for whoever connects from then on; any other key, also one added later, needs one."
