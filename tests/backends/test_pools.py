@@ -46,6 +46,20 @@ class LeaseTests:
         assert pool.leased == 3
         assert pool.lease("late") is None
 
+    def test_a_numbered_network_gives_its_lowest_free_address_inside_the_pool_or_not(self):
+        pool = AddressPool([parse_range("10.9.0.2-10.9.0.9")], our_address=IPv4Address("10.9.0.1"))
+        network = IPv4Network("10.9.0.0/29")
+        leased = [pool.lease(user, numbered=network) for user in ("a", "b")]
+        pool.release(leased[0])
+        leased.append(pool.lease("c", numbered=network))
+        assert list(map(str, leased)) == ["10.9.0.2", "10.9.0.3", "10.9.0.2"]
+        assert str(pool.lease("d", numbered=IPv4Network("10.8.0.0/30"))) == "10.8.0.1"
+
+    def test_a_full_numbered_network_leaves_the_rest_of_the_pool(self):
+        pool = AddressPool([parse_range("10.9.0.2-10.9.0.9")])
+        network = IPv4Network("10.7.0.0/30")
+        assert [str(pool.lease("a", numbered=network)) for _ in range(3)] == ["10.7.0.1", "10.7.0.2", "10.9.0.2"]
+
     def test_a_user_comes_back_to_the_same_address(self):
         pool = AddressPool(map(parse_range, ["10.9.0.1-10.9.0.9"]))
         ann, bob = pool.lease("ann"), pool.lease("bob")

@@ -1,14 +1,14 @@
 """chap-secrets as pppd reads it, with every line it cannot use reported."""
 
 import os
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openpptp.backends.secrets_file import Secrets, parse, read
+from openpptp.backends.secrets_file import ProblemKind, Secrets, parse, read
 from openpptp.errors import SetupError
 
 FILE = Path("chap-secrets")
@@ -51,6 +51,16 @@ class LineTests:
 
     def test_b080_an_empty_secret_lets_nobody_in(self):
         assert parse(b'ann * "" *', FILE).find("ann", "openpptp") is None
+
+    def test_what_a_problem_costs_is_told_by_its_kind(self, tmp_path):
+        file = tmp_path / "chap-secrets"
+        file.write_bytes(b"ann\nbob * x\n")
+        file.chmod(0o644)
+        assert [problem.kind for problem in read(file).problems] == [
+            ProblemKind.EXPOSED,
+            ProblemKind.LINE_LOST,
+            ProblemKind.NOT_ALL,
+        ]
 
     @given(st.binary())
     def test_b077_no_octets_raise(self, data):
@@ -130,10 +140,28 @@ class AddressTests:
         assert len(secrets.problems) == 1
         assert word in str(secrets.problems[0])
 
-    def test_options_and_interface_numbers_are_reported(self):
-        (first, second) = problems(b"ann * x 10.0.0.0/24+ -- noauth")
-        assert "options after -- are not applied" in first
-        assert "interface number" in second
+    def test_options_are_reported(self):
+        (problem,) = problems(b"ann * x * -- noauth")
+        assert "options after -- are not applied" in problem
+
+    @pytest.mark.parametrize(
+        ("words", "network"),
+        [
+            (b"10.0.0.0/24+", "10.0.0.0/24"),
+            (b"!10.0.0.1 10.0.0.99/24+ 10.1.0.0/16+", "10.0.0.0/24"),
+            (b"10.0.0.7 10.0.0.0/24+", None),
+            (b"!10.0.0.0/24+ *", None),
+            (b"10.0.0.0/24", None),
+        ],
+    )
+    def test_a_numbered_network_is_the_one_to_take_an_address_from(self, words, network):
+        (entry,) = parse(b"ann * x " + words, FILE).entries
+        assert entry.addresses.numbered == (network and IPv4Network(network))
+
+    @pytest.mark.parametrize("word", ["10.0.0.0/31+", "10.0.0.7/32+"])
+    def test_a_numbered_network_without_room_is_reported(self, word):
+        (problem, *_) = problems(f"ann * x {word} *".encode())
+        assert "no room for an interface number" in problem
 
 
 class SecretElsewhereTests:

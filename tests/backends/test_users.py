@@ -8,7 +8,7 @@ import pytest
 from tests.machine import need_captures
 
 from openpptp import crypto
-from openpptp.backends.users import Admitted, SecretsUsers
+from openpptp.backends.users import Admitted, SecretsUsers, open_users
 from openpptp.credentials import (
     ChapMd5Presented,
     MsChapV1Presented,
@@ -311,3 +311,38 @@ class RealSessionTests:
         )
         success = MsChapV2Success.decode(packets[ChapCode.SUCCESS].data)
         assert verdict.authenticator_response == success.authenticator_response
+
+
+class PapFileTests:
+    """pap-secrets beside chap-secrets, as pppd has them."""
+
+    @pytest.fixture
+    def both(self, tmp_path):
+        for name, secret in (("chap-secrets", b"chap"), ("pap-secrets", b"pap")):
+            (tmp_path / name).write_bytes(b"User * " + secret + b" *\n")
+            (tmp_path / name).chmod(0o600)
+        return open_users(tmp_path / "chap-secrets", tmp_path / "pap-secrets", "openpptp"), tmp_path
+
+    def test_each_method_has_its_file(self, both):
+        users, _ = both
+        assert isinstance(users.check(pap(b"User", "pap")), Admitted)
+        assert isinstance(users.check(pap(b"User", "chap")), Refused)
+        for present in (chap_md5, mschap_v1, mschap_v2):
+            assert isinstance(users.check(present(b"User", "chap")), Admitted)
+            assert isinstance(users.check(present(b"User", "pap")), Refused)
+
+    @pytest.mark.parametrize("name", ["chap-secrets", "pap-secrets"])
+    def test_a_change_of_either_file_is_seen(self, both, name):
+        users, folder = both
+        assert not users.changed()
+        rewrite(folder / name, b"User * new *\n")
+        assert users.changed()
+        present = pap if name == "pap-secrets" else mschap_v2
+        assert isinstance(users.check(present(b"User", "new")), Admitted)
+
+    def test_one_file_serves_both_when_no_other_is_named(self, file):
+        assert type(open_users(file, None, "openpptp")) is type(open_users(file, file, "openpptp")) is SecretsUsers
+
+    def test_a_missing_pap_file_is_an_error(self, file, tmp_path):
+        with pytest.raises(SetupError, match="none"):
+            open_users(file, tmp_path / "none", "openpptp")

@@ -66,7 +66,7 @@ class ServeTests:
     def _started(self, monkeypatch):
         self.started = []
         daemon = types.ModuleType("openpptp.daemon.serve")
-        daemon.serve = lambda settings: self.started.append(settings) or 1
+        daemon.serve = lambda settings, reread, findings=(): self.started.append(reread() and settings) or 1
         monkeypatch.setitem(sys.modules, "openpptp.daemon.serve", daemon)
 
     def test_the_server_gets_the_settings_and_its_code_is_ours(self, config):

@@ -154,6 +154,7 @@ class House:
                 "auth": {"refusal_delay": 0.01, **sections.get("auth", {})},
             }
         )
+        self.settings = settings
         self.log = Log()
         self.pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
         users = SecretsUsers(secrets, settings.server.name)

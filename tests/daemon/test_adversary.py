@@ -217,12 +217,22 @@ class LogHygieneTests:
         return set()
 
 
+SAYING_WHEN = {
+    "backends/accounting.py", "daemon/ledger.py", "daemon/events.py",
+    "daemon/overview.py", "cli/asking.py", "cli/past_sessions.py",
+}  # fmt: skip
+"They tell people when something was; what lasts, and what is due, they know from the monotonic clock."
+
+
 class ClockTests:
     """B-144: a clock that is set moves no timer."""
 
-    def test_b144_no_file_reads_the_time_of_day(self):
+    def test_b144_no_file_reads_the_time_of_day_but_to_tell_it(self):
         readers = []
-        for path in (REPOSITORY / "src").rglob("*.py"):
+        package = REPOSITORY / "src" / "openpptp"
+        for path in package.rglob("*.py"):
+            if str(path.relative_to(package)) in SAYING_WHEN:
+                continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ImportFrom) and node.module in ("time", "datetime"):
                     readers.append(f"{path}:{node.lineno}: from {node.module} import")

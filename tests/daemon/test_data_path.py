@@ -1,5 +1,6 @@
 """Which data path is chosen, and which doors are opened for it."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
 
@@ -7,10 +8,12 @@ import pytest
 from tests.daemon.loopback import Log
 
 from openpptp.daemon import data_path as module
-from openpptp.daemon.data_path import Doors, has_engine, threads_for
+from openpptp.daemon.data_path import Doors, describe, has_engine, threads_for
+from openpptp.daemon.engine import EngineDataPath
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.wishes import DataPathWishes
 from openpptp.errors import SetupError
+from openpptp.net import engine
 from openpptp.net.memory import Wire, tun_pair
 
 
@@ -135,3 +138,25 @@ class DoorsTests:
             await start()
         assert devices[0]._closed
         assert not opened.wire._ports
+
+
+class DescribeTests:
+    """What openpptp status says of it."""
+
+    async def test_the_reference(self):
+        gre = Wire().port(IPv4Address("127.0.0.1"))
+        path = ReferenceDataPath(gre, None, loop=asyncio.get_running_loop(), **CALLBACKS)
+        path.malformed = 3
+        path._table.unknown, path._table.unrouted = 1, 2
+        assert describe(path) == {"kind": "reference", "totals": {"unknown": 1, "malformed": 3, "unrouted": 2}}
+        path.close()
+
+    @pytest.mark.skipif(not engine.available(), reason=engine.why_not())
+    async def test_the_engine(self):
+        path = EngineDataPath.__new__(EngineDataPath)
+        path.engine = engine.Engine(2)
+        facts = describe(path)
+        assert (facts["kind"], facts["threads"]) == ("engine", 4)
+        assert facts["processor"] == engine.features()
+        assert {"unknown", "malformed", "unrouted", "inside_full"} <= set(facts["totals"])
+        path.engine.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from ipaddress import IPv4Address
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from tests.daemon.loopback import PASSWORD, USER, house, open_files, reset
 from tests.eventually import until
 from tests.notation import frame
 
+from openpptp.backends.ranges import AddressRange, parse_range
 from openpptp.daemon.admission import FAILURES_ALLOWED, USER_FAILURES_ALLOWED
 from openpptp.errors import EndReason
 from openpptp.wire.control import (
@@ -117,6 +119,25 @@ class LogInTests:
             caller.driver.stop(EndReason.USER_REQUEST)
             await home.at_rest()
             assert PASSWORD not in str(home.log.lines)
+
+    async def test_a_caller_from_none_of_the_sources_is_refused_at_the_door(self, tmp_path):
+        async with house(tmp_path, limits={"sources": ["192.0.2.0/24"]}) as home:
+            reader, writer = await home.plain()
+            await closed(reader)
+            writer.close()
+            assert "limits.sources" in home.log.about("connection refused")[0]["why"]
+
+    async def test_a_caller_from_one_of_the_sources_comes_in(self, tmp_path):
+        async with house(tmp_path) as home:
+            here = IPv4Address("127.0.0.1")
+            home.server._sources = (parse_range("192.0.2.0/24"), AddressRange(here, here))
+            await home.log_in()
+
+    async def test_an_address_by_number_is_the_lowest_free_of_its_network(self, tmp_path):
+        async with house(tmp_path) as home:
+            (tmp_path / "chap-secrets").write_text(f'"{USER}" * "{PASSWORD}" 10.7.0.0/29+\n')
+            callers = [await home.log_in() for _ in range(2)]
+            assert [str(caller.up.our_address) for caller in callers] == ["10.7.0.1", "10.7.0.2"]
 
     async def test_the_same_user_may_come_twice_from_one_address(self, tmp_path):
         """B-036: Windows and every NAT box open several control connections."""

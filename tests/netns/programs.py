@@ -96,7 +96,11 @@ def write_settings(folder: Path, **sections: Mapping[str, object]) -> Path:
     secrets = folder / "chap-secrets"
     secrets.write_text(f'"{USER}" * "{PASSWORD}" *\n"bob" * "bobs" *\n')
     secrets.chmod(0o600)
-    whole: dict[str, Mapping[str, object]] = {"network": {"pool": [POOL]}, "users": {"file": str(secrets)}}
+    whole: dict[str, Mapping[str, object]] = {
+        "network": {"pool": [POOL]},
+        "users": {"file": str(secrets)},
+        "accounting": {"file": str(folder / "accounting.sqlite")},
+    }
     for section, values in sections.items():
         whole[section] = {**whole.get(section, {}), **values}
     lines = []

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 
 from openpptp.backends.ranges import AddressRange
 from openpptp.errors import SetupError
@@ -15,7 +16,7 @@ class AddressPool:
 
     def __init__(self, ranges: Iterable[AddressRange], *, our_address: IPv4Address | None = None) -> None:
         """Fill the pool with the ranges, without our_address; raise SetupError when nothing is left."""
-        self._reserved = our_address
+        self._reserved = None if our_address is None else int(our_address)
         self._pool = frozenset(number for first, last in ranges for number in range(int(first), int(last) + 1)) - {
             -1 if our_address is None else int(our_address)
         }
@@ -45,12 +46,14 @@ class AddressPool:
         *,
         allowed: Callable[[IPv4Address], bool] = lambda _: True,
         wanted: IPv4Address | None = None,
+        numbered: IPv4Network | None = None,
     ) -> IPv4Address | None:
         """Lease wanted, or the user's last address, or the one unused longest; None when none is free and allowed.
 
-        wanted may lie outside the pool; it is then the operator's matter that nobody else has it.
+        numbered puts the lowest free address of a network before the last two, as pppd's address/length+ does.
+        wanted and numbered may lie outside the pool; it is then the operator's matter that nobody else has them.
         """
-        for number in self._candidates(user, wanted):
+        for number in self._candidates(user, wanted, numbered):
             if allowed(IPv4Address(number)):
                 self._take(number, user)
                 return IPv4Address(number)
@@ -61,9 +64,13 @@ class AddressPool:
         if self._leases.pop(int(address), None) is not None and int(address) in self._pool:
             self._free[int(address)] = None
 
-    def _candidates(self, user: str, wanted: IPv4Address | None) -> Iterator[int]:
-        if wanted is not None and wanted != self._reserved and int(wanted) not in self._leases:
+    def _candidates(self, user: str, wanted: IPv4Address | None, numbered: IPv4Network | None) -> Iterator[int]:
+        if wanted is not None and int(wanted) != self._reserved and int(wanted) not in self._leases:
             yield int(wanted)
+        if numbered is not None:
+            hosts = range(int(numbered[0]) + 1, int(numbered[-1]))
+            free = (number for number in hosts if number != self._reserved and number not in self._leases)
+            yield from islice(free, 1)
         home = self._home.get(user)
         if home is not None and home in self._free:
             yield home

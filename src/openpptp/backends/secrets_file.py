@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class AddressRules:
     rules: tuple[tuple[bool, IPv4Network], ...] = ()
     suggested: IPv4Address | None = None
     "The first single address that is allowed; the one to give when it is free."
+    numbered: IPv4Network | None = None
+    "address/length+: the one to give is the lowest free of this network, where pppd counts by its interfaces."
 
     def allows(self, address: IPv4Address) -> bool:
         """Tell whether the user may have the address."""
@@ -47,6 +50,14 @@ class Entry:
     line: int
 
 
+class ProblemKind(Enum):
+    """What a problem costs."""
+
+    LINE_LOST = "the line is not used"
+    NOT_ALL = "the line means less than it says"
+    EXPOSED = "others can read the secrets"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something a person should mend in the file."""
@@ -55,6 +66,7 @@ class Problem:
     line: int
     "0: the file as a whole."
     sentence: str
+    kind: ProblemKind = ProblemKind.NOT_ALL
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.sentence}" if self.line else f"{self.file}: {self.sentence}"
@@ -92,7 +104,7 @@ def read(path: Path) -> Secrets:
     data, mode = read_octets(path)
     secrets = parse(data, path)
     if mode & 0o077:
-        others = Problem(path, 0, f"others can read the passwords; remedy: chmod 600 {path}")
+        others = Problem(path, 0, f"others can read the passwords; remedy: chmod 600 {path}", ProblemKind.EXPOSED)
         return Secrets(secrets.entries, (others, *secrets.problems), secrets.files)
     return secrets
 
@@ -135,33 +147,36 @@ class _Reader:
 
     def take(self, line: Line) -> None:
         if line.defect is not None:
-            self._report(line, f"{line.defect}; the line is not used")
+            self._lose(line, line.defect)
             return
         if not line.words:
             return
         try:
             words = [bytes(word.octets).decode() for word in line.words]
         except UnicodeDecodeError:
-            self._report(line, "not UTF-8; the line is not used")
+            self._lose(line, "not UTF-8")
             return
         if len(words) < 3:
-            self._report(line, "client, server and secret are needed; the line is not used")
+            self._lose(line, "client, server and secret are needed")
             return
         client, server, secret, *rest = words
         if secret.startswith("@/"):
             secret = self._from_file(line, Path(secret[1:]))
         elif not secret:
-            self._report(line, "an empty secret lets nobody in; the line is not used")
+            self._lose(line, "an empty secret lets nobody in")
         elif len(secret) > MAX_PASSWORD:
-            self._report(line, f"the secret is longer than {MAX_PASSWORD} characters; the line is not used")
+            self._lose(line, f"the secret is longer than {MAX_PASSWORD} characters")
             return
         if "\0" in client + server + secret:
-            self._report(line, "a zero octet in a name or secret; the line is not used")
+            self._lose(line, "a zero octet in a name or secret")
         elif secret:
             self.entries.append(Entry(client, server, secret, self._addresses(line, rest), line.number))
 
     def _report(self, line: Line, sentence: str) -> None:
         self.problems.append(Problem(self._path, line.number, sentence))
+
+    def _lose(self, line: Line, why: str) -> None:
+        self.problems.append(Problem(self._path, line.number, f"{why}; the line is not used", ProblemKind.LINE_LOST))
 
     def _from_file(self, line: Line, path: Path) -> str:
         """Return the first word of the file a secret of the form @/path names; empty, and reported, without one."""
@@ -170,12 +185,12 @@ class _Reader:
             data, _ = read_octets(path)
             secret = next((bytes(found.words[0].octets) for found in split_lines(data) if found.words), b"").decode()
         except SetupError:
-            self._report(line, f"the secret's file {path} cannot be read; the line is not used")
+            self._lose(line, f"the secret's file {path} cannot be read")
             return ""
         except UnicodeDecodeError:
             secret = ""
         if not 0 < len(secret) <= MAX_PASSWORD:
-            self._report(line, f"the secret's file {path} holds no usable secret; the line is not used")
+            self._lose(line, f"the secret's file {path} holds no usable secret")
             return ""
         return secret
 
@@ -185,6 +200,7 @@ class _Reader:
             self._report(line, "options after -- are not applied")
         rules: list[tuple[bool, IPv4Network]] = []
         suggested: IPv4Address | None = None
+        numbered: IPv4Network | None = None
         for word in words:
             if word == "-":
                 break
@@ -196,22 +212,24 @@ class _Reader:
                 continue
             permit = not word.startswith("!")
             rules.append((permit, network))
-            if permit and network.prefixlen == 32 and suggested is None:
+            if permit and network.prefixlen == 32 and suggested is None and numbered is None:
                 suggested = network.network_address
+            if permit and word.endswith("+") and suggested is None and numbered is None:
+                numbered = network
         if not any(permit for permit, _ in rules):
             self._report(line, "no address is allowed, so this user cannot connect; write * as the fourth word")
-        return AddressRules(tuple(rules), suggested)
+        return AddressRules(tuple(rules), suggested, numbered)
 
     def _network(self, line: Line, word: str) -> IPv4Network | None:
         address, slash, length = word.partition("/")
-        if length.endswith("+"):
-            self._report(
-                line, f"{word}: the address by interface number is not known here; any of the subnet is allowed"
-            )
-            length = length[:-1]
+        numbered = length.endswith("+")
+        length = length.removesuffix("+")
         try:
             if slash and not (length.isascii() and length.isdigit() and 1 <= int(length) <= 32):
                 raise ValueError
+            if numbered and int(length) > 30:
+                self._report(line, f"{word}: has no room for an interface number; the word is not used")
+                return None
             return IPv4Network((IPv4Address(address), int(length or 32)), strict=False)
         except (AddressValueError, ValueError):
             # pppd asks the resolver for names; a log-in must not wait for DNS.

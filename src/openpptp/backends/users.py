@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from openpptp import crypto
@@ -44,6 +44,11 @@ class Admitted:
     def fixed_address(self) -> IPv4Address | None:
         """The address the file suggests for this user."""
         return self.addresses.suggested
+
+    @property
+    def numbered_network(self) -> IPv4Network | None:
+        """The network of whose addresses the file gives this user the lowest free one."""
+        return self.addresses.numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,39 @@ class SecretsUsers:
             self._signature = (*self._signature[:1], *_signature(secrets.files[1:]))
         for problem in secrets.problems:
             self._report(str(problem))
+
+
+class SecretsUsersWithPap(SecretsUsers):
+    """Checks PAP log-ins against a file of their own, as pppd does with pap-secrets."""
+
+    def __init__(self, path: Path, pap_path: Path, server: str, report: Callable[[str], None] = lambda _: None) -> None:
+        """Read both files; raise SetupError when that fails."""
+        super().__init__(path, server, report)
+        self._pap = SecretsUsers(pap_path, server, report)
+
+    def judge(self, presented: Presented) -> Admitted | Refused:
+        """Judge what a peer presented by what was read last of the file for its method."""
+        if isinstance(presented, PapPresented):
+            return self._pap.judge(presented)
+        return super().judge(presented)
+
+    def changed(self) -> bool:
+        """Tell whether one of the files has changed since it was read."""
+        return super().changed() or self._pap.changed()
+
+    def refresh(self) -> None:
+        """Read again what has changed."""
+        super().refresh()
+        self._pap.refresh()
+
+
+def open_users(
+    path: Path, pap_path: Path | None, server: str, report: Callable[[str], None] = lambda _: None
+) -> SecretsUsers:
+    """Return the users of the secrets file, or of both; raise SetupError when one cannot be read."""
+    if pap_path is None or pap_path == path:
+        return SecretsUsers(path, server, report)
+    return SecretsUsersWithPap(path, pap_path, server, report)
 
 
 def _signature(files: tuple[Path, ...]) -> Signature:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import traceback
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 import click
@@ -15,7 +16,17 @@ from openpptp.errors import PptpError, SetupError
 COMMANDS = {
     "serve": ("openpptp.cli.serve", "Run the server in the foreground."),
     "connect": ("openpptp.cli.connect", "Connect to the PPTP server HOST and stay connected until Ctrl-C."),
+    "import": ("openpptp.cli.import_settings", "Turn settings of pptpd, pppd or accel-ppp into ours."),
     "user": ("openpptp.cli.user", "Add, change, list and remove users."),
+    "sessions": (
+        "openpptp.cli.sessions",
+        "Show the sessions of the running server, past ones, or what each user's come to.",
+    ),
+    "show": ("openpptp.cli.show", "Say everything known of one session, and what it waits for."),
+    "status": ("openpptp.cli.status", "Say what the running server is, carries and counts."),
+    "disconnect": ("openpptp.cli.disconnect", "End the session SESSION, all of a user, or all."),
+    "reload": ("openpptp.cli.reload", "Let the running server read its settings and users again."),
+    "events": ("openpptp.cli.events", "Show connections, sessions and refused log-ins as they happen, until Ctrl-C."),
     "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
 "Where each command lives and its line in the help, so that one command's start does not load the others."
@@ -32,7 +43,8 @@ class Program(click.Group):
         """Import and return one command; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        attribute = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command = getattr(import_module(COMMANDS[cmd_name][0]), attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from openpptp.cli.options import carrier_option, config_option, data_path_option
 from openpptp.daemon.wishes import CarrierWord, DataPathWord
@@ -12,6 +13,12 @@ from openpptp.errors import SetupError
 
 @click.command(epilog="Example: sudo openpptp serve --config /etc/openpptp/openpptp.toml")
 @config_option
+@click.option(
+    "--pptpd-conf",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Take the settings from pptpd's file, and from pppd's files it leads to, as they are.",
+)
 @click.option("--check", is_flag=True, help="Read everything and report; start nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Report, or log, as JSON.")
 @data_path_option
@@ -20,6 +27,7 @@ from openpptp.errors import SetupError
 def serve(  # noqa: PLR0917 - click passes them by name
     ctx: click.Context,
     config: Path,
+    pptpd_conf: Path | None,
     check: bool,
     as_json: bool,
     data_path: DataPathWord | None,
@@ -27,20 +35,55 @@ def serve(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Run the server in the foreground.
 
-    It ends with Ctrl-C or SIGTERM, after it has taken leave of every client and undone what it changed.
+    It ends with Ctrl-C or SIGTERM, after it has taken leave of every client and undone what it changed. SIGHUP, or
+    openpptp reload, makes it read its settings again.
     """
+    if pptpd_conf is not None and ctx.get_parameter_source("config") is not ParameterSource.DEFAULT:
+        raise SetupError("--config and --pptpd-conf exclude each other; leave one out", exit_code=2)
     if check:
-        ctx.exit(_check(config, as_json=as_json))
-    from openpptp.daemon.config import load  # noqa: PLC0415
+        ctx.exit(_check(config, as_json=as_json) if pptpd_conf is None else _check_pptpd(pptpd_conf, as_json=as_json))
+    from openpptp.daemon.config import Settings, load  # noqa: PLC0415
+    from openpptp.daemon.import_report import Finding  # noqa: PLC0415
+    from openpptp.daemon.importing import load_pptpd  # noqa: PLC0415
     from openpptp.daemon.serve import serve as run  # noqa: PLC0415
 
-    settings = load(config)
     chosen = {"data_path": data_path, "carrier": carrier}
-    update = {
-        "server": settings.server.model_copy(update={key: word for key, word in chosen.items() if word is not None}),
-        "log": settings.log.model_copy(update={"format": "json"} if as_json else {}),
-    }
-    ctx.exit(run(settings.model_copy(update=update)))
+    server = {key: word for key, word in chosen.items() if word is not None}
+    log = {"format": "json"} if as_json else {}
+
+    findings: list[Finding] = []
+
+    def read() -> Settings:
+        if pptpd_conf is None:
+            settings = load(config)
+        else:
+            settings, draft = load_pptpd(pptpd_conf.absolute())
+            findings[:] = draft.findings
+        update = {"server": settings.server.model_copy(update=server), "log": settings.log.model_copy(update=log)}
+        return settings.model_copy(update=update)
+
+    ctx.exit(run(read(), read, findings))
+
+
+def _check_pptpd(path: Path, *, as_json: bool) -> int:
+    """Report what becomes of each line of pptpd's and pppd's files; return the exit code."""
+    from openpptp.daemon.import_report import Draft  # noqa: PLC0415
+    from openpptp.daemon.importing import as_json as in_json  # noqa: PLC0415
+    from openpptp.daemon.importing import read_foreign, settings_of  # noqa: PLC0415
+
+    draft = Draft()
+    read_foreign(path.absolute(), draft, "pptpd")
+    settings = settings_of(draft)
+    if as_json:
+        click.echo(json.dumps({"file": str(path)} | in_json(draft, settings)))
+    else:
+        for line in draft.lines():
+            click.echo(line)
+        if settings is not None:
+            for warning in settings.warnings():
+                click.echo(f"warning: {warning}")
+            click.echo(f"{path}: the settings are complete and fit together")
+    return 0 if settings is not None else 2
 
 
 def _check(config: Path, *, as_json: bool) -> int:

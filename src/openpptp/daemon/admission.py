@@ -33,14 +33,15 @@ class Admission:
 
     def __init__(self, limits: AdmissionLimits) -> None:
         """Start empty."""
-        self._limits = limits
+        self.limits = limits
+        "For whoever comes from now on."
         self._waiting: Counter[IPv4Address] = Counter()
         self._total = 0
 
     def enter(self, source: IPv4Address) -> str | None:
         """Count a new connection from source; or return in words why it is refused."""
-        if self._waiting[source] >= self._limits.waiting_per_source:
-            return f"{self._limits.waiting_per_source} connections from this address wait to log in already"
+        if self._waiting[source] >= self.limits.waiting_per_source:
+            return f"{self.limits.waiting_per_source} connections from this address wait to log in already"
         self._waiting[source] += 1
         self._total += 1
         return None
@@ -55,7 +56,7 @@ class Admission:
     @property
     def crowded(self) -> bool:
         """Whether more wait than may; one of them has to go, best one of the source with the largest waiting_of."""
-        return self._total > self._limits.waiting
+        return self._total > self.limits.waiting
 
     def waiting_of(self, source: IPv4Address) -> int:
         """Return how many connections of a source wait."""

@@ -10,9 +10,14 @@ from pydantic import Field, ValidationError
 from openpptp.backends.pools import MAX_ADDRESSES
 from openpptp.backends.ranges import overlaps
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.mistakes import Mistake, mistakes_of
+from openpptp.daemon.api_socket import has_group
+from openpptp.daemon.hook_programs import refusal
+from openpptp.daemon.mistakes import Mistake, line_of, mistakes_of
 from openpptp.daemon.sections import (
+    AccountingSection,
+    AdminSection,
     AuthSection,
+    HooksSection,
     LimitsSection,
     LogSection,
     NetworkSection,
@@ -41,6 +46,9 @@ class Settings(Section):
     auth: AuthSection = Field(default=AuthSection(), description="Who may come in; encryption.")
     limits: LimitsSection = Field(default=LimitsSection(), description="How much peers may take.")
     users: UsersSection = Field(default=UsersSection(), description="User names and passwords.")
+    accounting: AccountingSection = Field(default=AccountingSection(), description="Who was connected, and when.")
+    hooks: HooksSection = Field(default=HooksSection(), description="Programs that run with sessions.")
+    admin: AdminSection = Field(default=AdminSection(), description="Who may steer the running server.")
     log: LogSection = Field(default=LogSection(), description="What is logged.")
 
     def encryption(self) -> EncryptionPolicy:
@@ -85,7 +93,7 @@ class Settings(Section):
 
     def warnings(self) -> list[str]:
         """Return what is allowed but weak or surely not meant, one sentence each."""
-        return [*_weak_choices(self), *_small_pool(self)]
+        return [*_weak_choices(self), *_small_pool(self), *_hooks_not_run(self.hooks)]
 
 
 def load(path: Path, *, need_users: bool = True) -> Settings:
@@ -93,7 +101,8 @@ def load(path: Path, *, need_users: bool = True) -> Settings:
 
     need_users is off for commands that make the secrets file.
     """
-    raw = _read(path)
+    text = _read(path)
+    raw = _parse(path, text)
     settings: Settings | None
     found: list[Mistake] = []
     try:
@@ -105,14 +114,14 @@ def load(path: Path, *, need_users: bool = True) -> Settings:
     if settings is not None:
         found += [m for m in contradictions(settings, need_users=need_users) if not broken.intersection(m.involves)]
     if found:
-        raise SetupError("\n".join(f"{path}: {mistake}" for mistake in found), exit_code=2)
+        raise SetupError("\n".join(f"{path}{line_of(text, mistake.key)}: {mistake}" for mistake in found), exit_code=2)
     assert settings is not None
     return settings
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         sentence = f"{path}: there is no such settings file; make one with: sudo openpptp setup"
         raise SetupError(sentence, exit_code=2) from None
@@ -123,8 +132,16 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         sentence = f"{path}: octet {error.start + 1} is not UTF-8; save the file as UTF-8"
         raise SetupError(sentence, exit_code=2) from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        sentence = f"{path}: is not TOML: {error}; text needs quotes, lists need [ ]"
+        what, _, place = str(error).removesuffix(")").rpartition(" (at line ")
+        line, _, column = place.partition(", column ")
+        where = f":{line}:{column}" if column else ""
+        sentence = f"{path}{where}: is not TOML: {what or error}; text needs quotes, lists need [ ]"
         raise SetupError(sentence, exit_code=2) from None
 
 
@@ -161,6 +178,13 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             f"IPv6 needs 1280 (got {settings.ppp.mru})",
             remedy="raise it, or set ipv6 = false",
             involves=("ppp.mru", "ppp.ipv6"),
+        )
+    if settings.admin.group is not None and not has_group(settings.admin.group):
+        yield Mistake(
+            "admin.group",
+            f'this machine has no such group (got "{settings.admin.group}")',
+            remedy=f"make it with: sudo groupadd --system {settings.admin.group}",
+            involves=("admin.group",),
         )
     if need_users and not settings.users.file.exists():
         yield Mistake(
@@ -216,6 +240,15 @@ def _weak_choices(settings: Settings) -> Iterator[str]:
         yield f"auth.key_bits allows {' and '.join(map(str, weak))} bits, which any computer breaks"
     if auth.stateful and auth.encryption != "off":
         yield "auth.stateful is on: a forced reset makes the same key stream protect two packets"
+
+
+def _hooks_not_run(hooks: HooksSection) -> Iterator[str]:
+    if hooks.directory is not None and not hooks.directory.is_dir():
+        yield f"hooks.directory: there is no directory {hooks.directory}; nothing of it is run"
+    for event, path in hooks.commands().items():
+        why = refusal(path)
+        if why is not None:
+            yield f"hooks.{event.name.lower()}: {path} is not run as it is now: {why}"
 
 
 def _small_pool(settings: Settings) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -88,3 +89,17 @@ def has_engine(kind: DataPathWord, log: FilteringBoundLogger) -> bool:
 def threads_for(processors: int) -> int:
     """Return how many threads the engine gets in each direction."""
     return 1 if processors <= FEW_PROCESSORS else min(MOST_BY_ITSELF, processors // 2)
+
+
+def describe(path: DataPath) -> dict[str, Any]:
+    """Return for JSON what carries the packets, and what belonged to no call or to all."""
+    match path:
+        case EngineDataPath():
+            totals = path.engine.totals()
+            return {"kind": "engine", "processor": engine.features(), "threads": 2 * path.engine.shards} | {
+                "totals": totals
+            }
+        case ReferenceDataPath():
+            totals = {"unknown": path.unknown_packets(), "malformed": path.malformed}
+            return {"kind": "reference", "totals": totals | {"unrouted": path.unrouted_packets}}
+    return {"kind": "none", "totals": {"unknown": path.unknown_packets()}}

@@ -14,6 +14,8 @@ from structlog.typing import FilteringBoundLogger
 
 from openpptp.credentials import Answer
 from openpptp.daemon.calls import Calls
+from openpptp.daemon.conversation import Conversations
+from openpptp.daemon.session_names import SessionNames
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import BadMessage, EndReason
 from openpptp.machine import Level, Note, Output
@@ -69,6 +71,8 @@ class TunnelDriver(asyncio.Protocol):
         self._data_path = data_path
         self._calls = calls
         self._owner = owner
+        self.names = SessionNames()
+        self.conversations = Conversations()
         self.log = log
         self._debug = log.is_enabled_for(DEBUG)
         self._received, self._sent = ControlStream(), ControlStream()
@@ -82,6 +86,9 @@ class TunnelDriver(asyncio.Protocol):
         self.ended = False
         self.tunnel: Tunnel
         self.local = self.peer = IPv4Address(0)
+        self.since = 0.0
+        self.who = "", ""
+        "Host and vendor name the peer gave, cleaned for the log."
 
     # The stream
 
@@ -91,6 +98,7 @@ class TunnelDriver(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=SEND_BUFFER_LIMIT)
         self.local = IPv4Address(transport.get_extra_info("sockname")[0])
         self.peer = IPv4Address(transport.get_extra_info("peername")[0])
+        self.since = self._loop.time()
         self.log = self.log.bind(peer=str(self.peer))
         self.tunnel = self._make_tunnel(self.local, self.peer)
         self.run(self.tunnel.connected)
@@ -140,6 +148,7 @@ class TunnelDriver(asyncio.Protocol):
         """Take a control-protocol frame from the data path."""
         if self._debug:
             self.log.debug("rcvd " + describe_frame(frame), call=call_id)
+        self.conversations.of(call_id).received(frame, self._loop.time())
         self.run(self.tunnel.frame_received, call_id, frame)
 
     def encryption_lost(self, call_id: int, gave_up: bool) -> None:
@@ -208,6 +217,7 @@ class TunnelDriver(asyncio.Protocol):
     def _send_frame(self, output: tell.SendFrame) -> None:
         if self._debug:
             self.log.debug("sent " + describe_frame(output.frame), call=output.call_id)
+        self.conversations.of(output.call_id).sent(output.frame, self._loop.time())
         self._data_path.send_frame(output.call_id, output.frame)
 
     def _encryption_up(self, output: tell.EncryptionUp) -> None:
@@ -230,6 +240,12 @@ class TunnelDriver(asyncio.Protocol):
 
     def _session_ended(self, output: tell.SessionEnded) -> None:
         self._owner.session_ended(self, output, self._counters.pop(output.call_id, Counters()))
+        self.conversations.pop(output.call_id, None)
+        self.names.forget(output.call_id)
+
+    def _connected(self, output: tell.Connected) -> None:
+        self.who = output.peer_host_name, output.peer_vendor_name
+        self._owner.connected(self, output)
 
     def _tunnel_ended(self, output: tell.TunnelEnded) -> None:
         self._close()
@@ -249,7 +265,7 @@ class TunnelDriver(asyncio.Protocol):
         tell.ClosePath: _close_path,
         tell.SessionEnded: _session_ended,
         tell.TunnelEnded: _tunnel_ended,
-        tell.Connected: lambda self, output: self._owner.connected(self, output),
+        tell.Connected: _connected,
         tell.CheckCredentials: lambda self, output: self._owner.check_credentials(self, output),
         tell.InterfaceUp: lambda self, output: self._owner.interface_up(self, output),
     }

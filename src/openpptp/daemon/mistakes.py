@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,26 @@ def mistakes_of(error: ValidationError, model: type[BaseModel]) -> list[Mistake]
     inside = {mistake.key for mistake in found if mistake.place}
     # A list whose elements are all wrong is reported as too short as well: its elements say enough.
     return [mistake for mistake in found if mistake.place or mistake.key not in inside]
+
+
+def line_of(text: str, key: str) -> str:
+    """Return where a key, as auth.methods, or at least its section stands in a TOML file, as ":7"; empty otherwise.
+
+    tomllib does not tell; what is looked for are the ways people write settings, a section's head and a key below it.
+    """
+    wanted, _, name = key.partition(".")
+    section, section_line = "", ""
+    for number, line in enumerate(text.splitlines(), 1):
+        head = re.match(r"\s*\[\s*\"?([\w-]+)\"?\s*\]", line)
+        if head is not None:
+            section = head[1]
+            section_line = f":{number}" if section == wanted else section_line
+        found = re.match(r"\s*\"?([\w-]+)\"?\s*(?:\.\s*\"?([\w-]+)\"?\s*)?=", line)
+        parts = tuple(part for part in found.groups() if part) if found is not None else ()
+        here = (section, *parts) if section else parts
+        if here == ((wanted, name) if name else (wanted,)):
+            return f":{number}"
+    return section_line
 
 
 def toml_value(value: Any) -> str:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from openpptp.backends.ranges import AddressRange
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.values import Address, Flag, InterfaceName, Port, Range, Seconds, Text, Whole
+from openpptp.daemon.hook_programs import HookEvent
+from openpptp.daemon.values import Address, Flag, InterfaceName, Port, Range, Seconds, Text, Whole, WholePath
 from openpptp.daemon.wishes import MOST_THREADS, CarrierWord, DataPathWord
 
 
@@ -176,6 +177,13 @@ class LimitsSection(Section):
     per_source: Whole = Field(
         default=10, ge=1, le=65535, description="Control connections that have not logged in yet, from one address."
     )
+    sources: tuple[Range, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Addresses clients may come from, written as in network.pool; an empty list lets them come from"
+        " anywhere.",
+        examples=[["192.0.2.0/24"]],
+    )
     start_timeout: Seconds = Field(
         default=10.0, ge=1, le=300, description="Seconds from TCP accept until the control connection is agreed on."
     )
@@ -199,6 +207,92 @@ class UsersSection(Section):
     file: Path = Field(
         default=Path("/etc/openpptp/chap-secrets"),
         description="Secrets file in the syntax of pppd's chap-secrets; read at each log-in. Mode 0600.",
+    )
+    pap_file: Path | None = Field(
+        default=None,
+        description="Secrets file for PAP log-ins, as pppd's pap-secrets; when left out, the one for the rest.",
+        examples=["/etc/ppp/pap-secrets"],
+    )
+
+
+class AccountingSection(Section):
+    """Who was connected, when and how much passed; shown by `openpptp sessions`."""
+
+    on: Flag = Field(default=True, description="Write down each session's start, progress and end.")
+    file: WholePath = Field(
+        default=Path("/var/lib/openpptp/accounting.sqlite"),
+        description="SQLite database to write to; made when missing, for its owner only.",
+    )
+    interim: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=86400,
+        description="Seconds between notes of what each open session has carried; so much at most is lost to a crash.",
+    )
+    keep_days: Whole = Field(
+        default=365, ge=0, le=36500, description="Days after its end until a session is removed; 0 keeps all."
+    )
+
+
+class HooksSection(Section):
+    """Programs of yours that run when sessions come and go, with pppd's names, arguments and environment."""
+
+    directory: WholePath | None = Field(
+        default=None,
+        description="Directory with pppd's names: ip-up or, where that is missing, the programs in ip-up.d; ip-down, "
+        "auth-up, auth-down alike. When left out, none are run.",
+        examples=["/etc/ppp"],
+    )
+    ip_up: WholePath | None = Field(
+        default=None,
+        description="Program to run, in place of the directory's, when data of a session may flow.",
+        examples=["/usr/local/sbin/pptp-up"],
+    )
+    ip_down: WholePath | None = Field(
+        default=None,
+        description="Program to run when it may no longer.",
+        examples=["/usr/local/sbin/pptp-down"],
+    )
+    auth_up: WholePath | None = Field(
+        default=None,
+        description="Program to run when a user has logged in, before data flows.",
+        examples=["/usr/local/sbin/pptp-login"],
+    )
+    auth_down: WholePath | None = Field(
+        default=None,
+        description="Program to run when a session is over.",
+        examples=["/usr/local/sbin/pptp-logout"],
+    )
+    timeout: Seconds = Field(
+        default=30.0, ge=0.1, le=3600, description="Seconds a program may run until it is ended, with all it started."
+    )
+    at_once: Whole = Field(
+        default=8, ge=1, le=64, description="Programs that run at the same time; further sessions' wait."
+    )
+
+    def commands(self) -> dict[HookEvent, Path]:
+        """Return the programs named one by one."""
+        named = {
+            HookEvent.AUTH_UP: self.auth_up,
+            HookEvent.IP_UP: self.ip_up,
+            HookEvent.IP_DOWN: self.ip_down,
+            HookEvent.AUTH_DOWN: self.auth_down,
+        }
+        return {event: path for event, path in named.items() if path is not None}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to run."""
+        return self.directory is not None or bool(self.commands())
+
+
+class AdminSection(Section):
+    """Who may ask and steer the running server: openpptp status, sessions, disconnect, reload."""
+
+    group: Text | None = Field(
+        default=None,
+        description="Group of this machine whose members may, besides root; they can end any session.",
+        examples=["openpptp"],
     )
 
 

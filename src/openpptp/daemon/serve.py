@@ -7,7 +7,7 @@ import asyncio
 import errno
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresses, summarize_address_range
@@ -17,13 +17,18 @@ from structlog.typing import FilteringBoundLogger
 
 from openpptp.backends.pools import AddressPool
 from openpptp.backends.ranges import AddressRange
-from openpptp.backends.users import SecretsUsers
+from openpptp.backends.users import open_users
 from openpptp.daemon import log as logs
 from openpptp.daemon import words
+from openpptp.daemon.api import Api
+from openpptp.daemon.api_socket import give_to, path_in
 from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
+from openpptp.daemon.import_report import Finding, Verdict
+from openpptp.daemon.reload import Reloader, Reread
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
+from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
@@ -38,20 +43,26 @@ KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
 QUEUE_PACKETS = 8000  # ours: TUN's own 500 overflow when a thousand sessions send at once, 2000 still do
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP; return the command's exit code. Raises SetupError in words."""
+def serve(settings: Settings, reread: Reread, findings: Sequence[Finding] = ()) -> int:
+    """Serve until SIGINT, SIGTERM or the terminal's end; return the command's exit code. Raises SetupError in words.
+
+    reread gives the settings anew, for a reload. findings: what became of each line of pptpd's files, for the log.
+    """
     logs.set_up(settings.log.level, settings.log.format)
-    asyncio.run(_serve(settings, structlog.get_logger()))
+    for finding in findings:
+        severe = finding.verdict in {Verdict.DANGEROUS, Verdict.UNREADABLE}
+        structlog.get_logger().log(logs.LEVELS["warning" if severe else "info"], str(finding))
+    asyncio.run(_serve(settings, reread, structlog.get_logger()))
     return 0
 
 
-async def _serve(settings: Settings, log: FilteringBoundLogger) -> None:
+async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.report_defect)
     end_on_signals(stop)
     async with AsyncExitStack() as undo:
-        users = SecretsUsers(settings.users.file, settings.server.name, log.warning)
+        users = open_users(settings.users.file, settings.users.pap_file, settings.server.name, log.warning)
         pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
         listener = listen(settings.server.listen, settings.server.port)
         undo.callback(listener.close)
@@ -60,8 +71,15 @@ async def _serve(settings: Settings, log: FilteringBoundLogger) -> None:
         links, tun = await _prepare_host(settings, log, doors, undo)
         routes = FixedAddresses(links, tun.name, log)
         undo.push_async_callback(routes.settled)
-        server = Server(settings, users, pool, log, doors.open_data_path, route_address=routes.lead)
+        watchers = Watchers(settings, tun.name, log)
+        undo.push_async_callback(watchers.close)
+        server = Server(
+            settings, users, pool, log, doors.open_data_path, route_address=routes.lead, watchers=watchers.all
+        )
+        watchers.start(server.counters)
         undo.callback(server.close)
+        reloader = await _open_api(server, settings, reread, log, undo)
+        end_on_signals(stop, reloader.hung_up)
         accepting = await loop.create_server(server.protocol, sock=listener, backlog=ACCEPT_AT_ONCE)
         listener.listen(BACKLOG)
         undo.push_async_callback(server.stop)
@@ -77,7 +95,20 @@ async def _serve(settings: Settings, log: FilteringBoundLogger) -> None:
             log.warning(warning)
         await stop.wait()
         log.info("stopping", sessions=len(server.sessions))
+        server.events.publish("stopping", sessions=len(server.sessions))
     log.info("stopped; device, routes, forwarding and firewall are as they were before")
+
+
+async def _open_api(
+    server: Server, settings: Settings, reread: Reread, log: FilteringBoundLogger, undo: AsyncExitStack
+) -> Reloader:
+    """Open the local API, for as long as there are sessions; return what reloads."""
+    path = path_in(settings.server.runtime_directory)
+    reloader = Reloader(server, settings, reread, log, regroup=partial(give_to, path))
+    api = Api(server, reloader, asyncio.get_running_loop().time())
+    undo.push_async_callback(api.close)
+    await api.open(path)
+    return reloader
 
 
 def listen(address: IPv4Address, port: int) -> socket.socket:

@@ -4,9 +4,9 @@ It is given a data path and knows nothing of devices and rules; daemon/serve.py 
 """
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -20,6 +20,8 @@ from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimi
 from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.events import EventStream
+from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import EndReason
@@ -35,16 +37,7 @@ RouteAddress = Callable[[IPv4Address, bool], None]
 "Leads an address that lies outside the pool into the tunnel (True), or no longer (False)."
 
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
-
-
-@dataclass(slots=True)
-class SessionRecord:
-    """What is known of one logged-in session."""
-
-    user: str
-    address: IPv4Address
-    driver: TunnelDriver
-    up_at: float | None = None
+ABORT_TIMEOUT = 1.0  # ours: seconds until connections that were dropped are gone; the event loop needs but a few turns
 
 
 class Server:
@@ -59,9 +52,11 @@ class Server:
         open_data_path: OpenDataPath,
         *,
         route_address: RouteAddress = lambda _address, _leads: None,
+        watchers: Sequence[SessionWatcher] = (),
     ) -> None:
         """Prepare; nothing listens yet."""
         self._route_address = route_address
+        self._watchers = watchers
         self._users = users
         self._pool = pool
         self._log = log
@@ -69,13 +64,10 @@ class Server:
         self._data_path = open_data_path(
             frame_received=self.calls.frame_received, encryption_lost=self.calls.encryption_lost
         )
-        self._maximum_sessions = settings.limits.sessions
-        self._tunnel_settings = settings.tunnel()
         self._our_address = settings.network.our_address()
-        self._dns, self._wins = settings.network.dns, settings.network.wins
-        self._admission = Admission(AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source))
-        login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
-        self._waiting_room = WaitingRoom(self._admission, login_timeout)
+        self._admission = Admission(AdmissionLimits())
+        self._waiting_room = WaitingRoom(self._admission)
+        self._adopt(settings)
         self._guard = LoginGuard()
         self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
         self._reading: asyncio.Task[None] | None = None
@@ -85,6 +77,46 @@ class Server:
         self._empty = asyncio.Event()
         self._stopping = False
         self.sessions: dict[int, SessionRecord] = {}
+        self.events = EventStream()
+
+    # What the administrator asks
+
+    @property
+    def drivers(self) -> list[TunnelDriver]:
+        """Every control connection."""
+        return list(self._drivers)
+
+    @property
+    def waiting(self) -> int:
+        """How many of them have not logged in."""
+        return len(self._waiting_room)
+
+    @property
+    def data_path(self) -> DataPath:
+        """What carries the packets."""
+        return self._data_path
+
+    def adopt(self, settings: Settings, users: SecretsUsers | None) -> None:
+        """Take settings for whoever comes from now on, and users when they are others; who is there stays as he is."""
+        self._adopt(settings)
+        if users is not None:
+            self._users = users
+
+    def _adopt(self, settings: Settings) -> None:
+        self._maximum_sessions = settings.limits.sessions
+        self._sources = settings.limits.sources
+        self._tunnel_settings = settings.tunnel()
+        self._dns, self._wins = settings.network.dns, settings.network.wins
+        self._admission.limits = AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source)
+        self._waiting_room.login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
+
+    async def read_users(self) -> None:
+        """Read the users again if their file has changed."""
+        if self._reading is not None:
+            await asyncio.shield(self._reading)  # it may have begun before the last change
+        if self._reading is None:
+            self._reading = self._loop.create_task(self._read_users())
+        await asyncio.shield(self._reading)
 
     # The door
 
@@ -101,16 +133,21 @@ class Server:
         peer = IPv4Address(source[0])
         now = self._loop.time()
         refusal = "this server is stopping" if self._stopping else None
+        if refusal is None and self._sources and not any(entry.holds(peer) for entry in self._sources):
+            refusal = "it is none of limits.sources"
         if refusal is None and not self._guard.may_connect(peer, now):
             refusal = "too many failed log-ins from this address"
         if refusal is None:
             refusal = self._admission.enter(peer)
         if refusal is not None:
             self._log.warning("connection refused", peer=str(peer), why=refusal, seldom=1)
+            self.events.publish("connection refused", peer=str(peer), why=refusal)
             transport.abort()
             return None
         driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
+        driver.log = driver.log.bind(session=driver.names.connection)
         self._drivers.add(driver)
+        self.events.publish("connected", session=driver.names.connection, peer=str(peer))
         driver.connection_made(transport)
         self._waiting_room.enter(driver)
         return driver
@@ -151,6 +188,8 @@ class Server:
         if isinstance(answer, Refused):
             # As many lines as the guard looks at passwords, so that whoever bans by the log sees each.
             driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=FAILURES_ALLOWED)
+            user = output.presented.user.decode("utf-8", "backslashreplace")
+            self._tell(driver, output.call_id, "log-in refused", user=user, why=answer.detail)
         driver.credentials_checked(output.call_id, answer)
 
     def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
@@ -165,65 +204,96 @@ class Server:
         if isinstance(verdict, Refused):
             self._guard.failed(driver.peer, user, now)
             return verdict
-        self._forget(output.call_id)  # who proves itself anew on the same call gives its own place back first
+        # Who proves itself anew on the same call gives its own place back first.
+        if self._forget(output.call_id, EndReason.PEER_REQUEST, self.counters) is not None:
+            driver.names.renew(output.call_id)
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        address = self._pool.lease(verdict.user, allowed=verdict.allowed_address, wanted=verdict.fixed_address)
+        address = self._pool.lease(
+            verdict.user,
+            allowed=verdict.allowed_address,
+            wanted=verdict.fixed_address,
+            numbered=verdict.numbered_network,
+        )
         if address is None:
             driver.log.warning("no free address for this user", user=verdict.user)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        self.sessions[output.call_id] = SessionRecord(verdict.user, address, driver)
+        grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
+        name = driver.names.of(output.call_id)
+        session = SessionRecord(output.call_id, verdict.user, grant, address, driver, name)
+        self.sessions[output.call_id] = session
         if address not in self._pool:
             self._route_address(address, True)
         self._waiting_room.leave(driver)
-        grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
+        for watcher in self._watchers:
+            watcher.logged_in(session, now)
         return Accepted(verdict.user, grant, verdict.authenticator_response, verdict.keys)
 
-    def _forget(self, call_id: int) -> SessionRecord | None:
-        """Give back what a session was given."""
+    def _forget(self, call_id: int, reason: EndReason, last: Callable[[int], Counters]) -> SessionRecord | None:
+        """Give back what a session was given, and tell the watchers; last returns what it carried."""
         record = self.sessions.pop(call_id, None)
         if record is not None:
             self._pool.release(record.address)
             if record.address not in self._pool:
                 self._route_address(record.address, False)
+            if self._watchers:
+                counters, now = last(call_id), self._loop.time()
+                self._went_down(record, counters)  # not said before when a defect ended it
+                for watcher in self._watchers:
+                    watcher.ended(record, reason, counters, now)
         return record
+
+    def counters(self, call_id: int) -> Counters:
+        """Return what an open call has carried so far."""
+        return self._data_path.counters(call_id)
 
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
         """Let data flow, from the leased address only."""
         record = self.sessions[output.call_id]
         self._data_path.interface_up(output.call_id, inside(output, record.address))
-        record.up_at = self._loop.time()
-        driver.log.info(
-            "session up",
-            call=output.call_id,
-            user=record.user,
-            address=str(record.address),
-            encryption=words.encryption(output.key_bits),
-        )
+        record.up_at = now = self._loop.time()
+        record.is_up = True
+        for watcher in self._watchers:
+            watcher.went_up(record, self.counters(output.call_id), now)
+        known = {
+            "user": record.user,
+            "address": str(record.address),
+            "encryption": words.encryption(output.key_bits),
+        }
+        driver.log.info("session up", call=output.call_id, session=record.id, **known)
+        self._tell(driver, output.call_id, "session up", **known)
 
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
-        """Nothing of ours hangs on a session's interface but the data path."""
+        """Tell the watchers; nothing else of ours hangs on a session's interface."""
+        record = self.sessions.get(output.call_id)
+        if record is not None and self._watchers:
+            self._went_down(record, self.counters(output.call_id))
+
+    def _went_down(self, record: SessionRecord, counters: Counters) -> None:
+        if record.is_up:
+            record.is_up = False
+            for watcher in self._watchers:
+                watcher.went_down(record, counters, self._loop.time())
 
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Take the address back and write the last line."""
-        record = self._forget(output.call_id)
+        record = self._forget(output.call_id, output.reason, lambda _call_id: counters)
         if record is None:  # it never logged in: one line per reason and peer
             known: dict[str, Any] = {"kind": f"ended: {output.reason.value.label}", "seldom": 1}
         else:
             known = {"user": record.user}
         seconds = 0.0 if record is None or record.up_at is None else self._loop.time() - record.up_at
-        driver.log.info(
-            "session ended",
-            call=output.call_id,
-            **known,
-            reason=output.reason.value.label,
-            detail=output.detail,
-            seconds=round(seconds, 1),
-            octets_in=counters.octets_in,
-            octets_out=counters.octets_out,
+        told = {
+            "reason": output.reason.value.label,
+            "detail": output.detail,
+            "seconds": round(seconds, 1),
+            "octets_in": counters.octets_in,
+            "octets_out": counters.octets_out,
             **words.losses(counters),
-        )
+        }
+        driver.log.info("session ended", call=output.call_id, session=driver.names.of(output.call_id), **known, **told)
+        self._tell(driver, output.call_id, "session ended", user=record.user if record is not None else None, **told)
         if not driver.has_calls:
             self._waiting_room.expect_login(driver)
 
@@ -232,9 +302,14 @@ class Server:
         self._waiting_room.leave(driver)
         self._drivers.discard(driver)
         log = driver.log.warning if output.reason is EndReason.PROTOCOL_ERROR else driver.log.debug
-        log("control connection ended", reason=output.reason.value.label, detail=output.detail, seldom=1)
+        known = {"reason": output.reason.value.label, "detail": output.detail}
+        log("control connection ended", **known, seldom=1)
+        self.events.publish("connection ended", session=driver.names.connection, peer=str(driver.peer), **known)
         if self._stopping and not self._drivers:
             self._empty.set()
+
+    def _tell(self, driver: TunnelDriver, call_id: int, what: str, **facts: Any) -> None:
+        self.events.publish(what, session=driver.names.of(call_id), peer=str(driver.peer), **facts)
 
     # The end
 
@@ -255,6 +330,8 @@ class Server:
             except TimeoutError:
                 for driver in list(self._drivers):
                     driver.abort()
+                with contextlib.suppress(TimeoutError):  # their sessions' ends are still to be told
+                    await asyncio.wait_for(self._empty.wait(), ABORT_TIMEOUT)
 
 
 class _Door(asyncio.Protocol):

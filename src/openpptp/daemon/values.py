@@ -1,6 +1,7 @@
 """Values a settings file is made of, each with its own words for what is wrong and how to write it."""
 
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -48,6 +49,13 @@ def check_interface_name(text: object) -> str:
     raise mistake("is not a name for an interface", INTERFACE_NAME_REMEDY)
 
 
+def check_whole_path(text: object) -> Path:
+    """Return a path that means the same wherever a command is run; raise a mistake otherwise."""
+    if isinstance(text, (str, Path)) and Path(text).is_absolute() and "\0" not in str(text):
+        return Path(text)
+    raise mistake("is not a whole path", 'write it in quotes and from / on, as "/etc/ppp"')
+
+
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True)]
@@ -55,4 +63,5 @@ Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 InterfaceName = Annotated[str, BeforeValidator(check_interface_name)]
 Address = Annotated[IPv4Address, BeforeValidator(parse_address), PlainSerializer(str)]
+WholePath = Annotated[Path, BeforeValidator(check_whole_path)]
 Range = Annotated[AddressRange, BeforeValidator(read_range), PlainSerializer(str)]

@@ -10,10 +10,10 @@ from openpptp.errors import EndReason
 class WaitingRoom:
     """Owns a driver's place at the door and the time it has to log in."""
 
-    def __init__(self, admission: Admission, login_timeout: float) -> None:
+    def __init__(self, admission: Admission, login_timeout: float = 60.0) -> None:
         """Start empty; login_timeout in seconds."""
         self._admission = admission
-        self._login_timeout = login_timeout
+        self.login_timeout = login_timeout
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[TunnelDriver, None] = {}
         "Longest first."
@@ -35,7 +35,7 @@ class WaitingRoom:
     def expect_login(self, driver: TunnelDriver) -> None:
         """Give a connection without a session the time a log-in may take, whatever is said on it meanwhile."""
         if not driver.ended and driver not in self._login_by:
-            self._login_by[driver] = self._loop.call_later(self._login_timeout, self._login_missed, driver)
+            self._login_by[driver] = self._loop.call_later(self.login_timeout, self._login_missed, driver)
 
     def leave(self, driver: TunnelDriver) -> None:
         """Let a driver go: it has logged in, or is over."""

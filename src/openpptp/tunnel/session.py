@@ -63,7 +63,13 @@ class Session:
         """The next moment this session must be ticked."""
         if self._ended or self.call.state is not State.ESTABLISHED:
             return self.call.deadline
-        return earliest(self._leave_by, self._link.deadline, self._gre_by, self._setup_by, self._layers.deadline)
+        return earliest(*self.deadlines)
+
+    @property
+    def deadlines(self) -> tuple[Deadline, ...]:
+        """Everything an open call waits for, each with its reason."""
+        waits = (self._leave_by, self._link.deadline, self._gre_by, self._setup_by, self._layers.deadline)
+        return tuple(deadline for deadline in waits if deadline is not None)
 
     def waits_for(self) -> str | None:
         """Return what the session waits for, for a person; None when data flows."""

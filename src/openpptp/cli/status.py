@@ -1,0 +1,49 @@
+"""`openpptp status`: what the running server is, carries and counts."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openpptp.cli.asking import client, duration, echo_json, json_option, listed, moment, visible
+from openpptp.cli.options import config_option
+
+OF_NO_CALL = ("unknown", "malformed", "unrouted")
+
+
+@click.command(epilog="Example: sudo openpptp status")
+@config_option
+@json_option
+def status(config: Path, as_json: bool) -> None:
+    """Say what the running server is, carries and counts."""
+    facts = client(config).status()
+    if as_json:
+        echo_json(facts)
+    else:
+        click.echo(listed(_lines(facts)))
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    path, limits = facts["data_path"], facts["limits"]
+    totals = dict(path["totals"])
+    carrier = [path["kind"]]
+    if path["kind"] == "engine":
+        carrier += [path["processor"], f"{path['threads']} threads"]
+    of_no_call = [f"{name} {totals.pop(name)}" for name in OF_NO_CALL if name in totals]
+    others = [f"{name} {count}" for name, count in totals.items() if count and name != "calls"]
+    sessions = f"{facts['sessions']} logged in, {facts['sessions_up']} up"
+    return [
+        ("version", f"openpptp {facts['version']}, process {facts['process']}"),
+        ("since", f"{moment(facts['since'])} ({duration(facts['seconds'])})"),
+        ("listens", f"{facts['listen']}, interface {facts['interface']}"),
+        ("data path", visible(", ".join(carrier))),
+        ("sessions", f"{sessions}; at most {limits['sessions']}, with {limits['addresses']} addresses"),
+        (
+            "connections",
+            f"{facts['connections']}; {facts['waiting_to_log_in']} not logged in, of which at most "
+            f"{limits['unauthenticated']}, from one address {limits['per_source']}",
+        ),
+        ("of no call", ", ".join(of_no_call)),
+        *([("of all calls", ", ".join(others))] if others else []),
+        *(("warning", visible(warning)) for warning in facts["warnings"]),
+    ]
