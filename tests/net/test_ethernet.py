@@ -193,7 +193,7 @@ class ChangeTests:
         watcher.watch(GATEWAY)
         command = "ip link add master type bridge"
         if host.us.run(*command.split(), check=False).returncode:
-            pytest.skip("this kernel has no bridges")
+            pytest.skip("not on this machine: this kernel has no bridges")
         host.us.ip("link set gateway0 master master")
         assert watcher.next(GATEWAY) is None
 
@@ -242,7 +242,7 @@ class ChangeTests:
         policy = "src 10.5.0.1 dst 10.99.0.0/16 dir out"
         added = host.us.run(*f"ip xfrm policy add {policy} tmpl proto esp mode transport".split(), check=False)
         if added.returncode:
-            pytest.skip("this kernel has no IPsec")
+            pytest.skip("not on this machine: this kernel has no IPsec")
         assert watcher.next(FAR) is None
         host.us.run(*f"ip xfrm policy del {policy}".split())
         assert watcher.next(FAR) == host.route()
@@ -352,7 +352,7 @@ class FaultTests:
         with host.us.inside():
             made = Surroundings()
         if made._xfrm is None:
-            pytest.skip("this kernel has no IPsec")
+            pytest.skip("not on this machine: this kernel has no IPsec")
         assert made.is_plain()
 
         def refuse(*_):

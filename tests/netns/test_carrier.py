@@ -373,7 +373,7 @@ class RingTests:
         parent, tagged = wire.carrier(), wire.carrier()
         command = "ip link add link peer0 name vlan5 type vlan id 5"
         if wire.us.run(*command.split(), check=False).returncode:
-            pytest.skip("this kernel has no VLAN devices")
+            pytest.skip("not on this machine: this kernel has no VLAN devices")
         wire.us.ip("link set vlan5 up")
         wire.us.ip("addr add 10.5.5.1/24 dev vlan5")
         assert parent.open_ring("peer0") == tagged.open_ring("vlan5") == 0
