@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.util
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ def part(declarations: str, *sources: str, include: str) -> Any:
             extra_link_args=["-fsanitize=undefined"],
         )
         made = Path(builder.compile(tmpdir=str(directory)))
+    # Or a report would end the whole run without a word; after abort Python says where it was.
+    os.environ.setdefault("UBSAN_OPTIONS", "abort_on_error=1:print_stacktrace=1")
     specification = importlib.util.spec_from_file_location(name, made)
     assert specification is not None
     assert specification.loader is not None

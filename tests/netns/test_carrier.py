@@ -74,7 +74,7 @@ static size_t send_all(struct carrier *carrier, uint32_t shard, const uint8_t *o
 {
     struct ethernet_route known = {.interface_index = route->interface_index, .mtu = route->mtu};
     memcpy(known.header, route->header, sizeof known.header);
-    struct call *calls = calloc(count, sizeof *calls);
+    struct call *calls = aligned_alloc(_Alignof(struct call), count * sizeof *calls);
     struct outgoing *slots = calloc(count, sizeof *slots);
     struct outgoing **packets = calloc(count, sizeof *packets);
     for (size_t i = 0; i < count; i++) {
