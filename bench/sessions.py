@@ -33,7 +33,7 @@ def sessions(runs: int, data_path: str) -> list[Row]:
             alone = statistics.median(reached[1])
             for count in COUNTS[1:]:
                 total = statistics.median(reached[count])
-                promised = count == max(COUNTS) and data_path == "engine" and mode != "both"
+                promised = count == max(COUNTS) and data_path == "engine"
                 rows.append(
                     at_least(
                         f"{count:,} sessions busy at once, {words}, all together to one alone, {data_path}",
