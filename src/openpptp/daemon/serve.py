@@ -5,18 +5,16 @@ Each step of the preparation registers its own undoing, so that a failure half-w
 
 import asyncio
 import errno
-import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, collapse_addresses, summarize_address_range
+from ipaddress import IPv4Address, IPv4Network
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.backends.pools import AddressPool
-from openpptp.backends.ranges import AddressRange
 from openpptp.backends.users import open_users
 from openpptp.daemon import log as logs
 from openpptp.daemon import words
@@ -24,23 +22,18 @@ from openpptp.daemon.api import Api
 from openpptp.daemon.api_socket import give_to, path_in
 from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
+from openpptp.daemon.host import prepare
 from openpptp.daemon.import_report import Finding, Verdict
 from openpptp.daemon.reload import Reloader, Reread
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
 from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
-from openpptp.net.firewall import TABLE, Firewall, plan
-from openpptp.net.forwarding import Forwarding
-from openpptp.net.journal import Journal
 from openpptp.net.links import Links
-from openpptp.net.tun import Tun
-from openpptp.wire.ppp import MPPE_OVERHEAD
 
 ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
-QUEUE_PACKETS = 8000  # ours: TUN's own 500 overflow when a thousand sessions send at once, 2000 still do
 
 
 def serve(settings: Settings, reread: Reread, findings: Sequence[Finding] = ()) -> int:
@@ -68,7 +61,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger) 
         undo.callback(listener.close)
         doors = Doors(settings.data_path(), log, undo)
         doors.open_gre(None if settings.server.listen.is_unspecified else settings.server.listen)
-        links, tun = await _prepare_host(settings, log, doors, undo)
+        links, tun = prepare(settings, log, doors, undo)
         routes = FixedAddresses(links, tun.name, log)
         undo.push_async_callback(routes.settled)
         watchers = Watchers(settings, tun.name, log)
@@ -136,48 +129,6 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
     return listener
 
 
-async def _prepare_host(
-    settings: Settings, log: FilteringBoundLogger, doors: Doors, undo: AsyncExitStack
-) -> tuple[Links, Tun]:
-    """Make the device with its address and routes, forwarding and firewall; each is undone by the stack."""
-    journal = Journal(settings.server.runtime_directory)
-    undo.callback(journal.close)
-    links = Links(journal)
-    undo.callback(links.close)
-    forwarding = Forwarding(journal)
-    firewall = Firewall(journal, table=firewall_table(settings.server.interface))
-    _take_back(log, "left by a server that was killed", links.undo, firewall.undo)
-    tun = doors.open_tun(settings.server.interface)
-    undo.callback(partial(_take_back, log, "left behind", links.undo, forwarding.undo, firewall.undo))
-    await links.later(
-        links.device_up,
-        tun.name,
-        address=IPv4Interface(settings.network.our_address()),
-        mtu=settings.ppp.mru - (MPPE_OVERHEAD if settings.encryption().enabled else 0),
-        queue_packets=QUEUE_PACKETS,
-        ipv6=settings.ppp.ipv6,
-    )
-    pools = pool_networks(settings)
-    for network in pools:
-        await links.later(links.add_route, network, tun.name, source=settings.network.our_address())
-    if settings.network.forward:
-        forwarding.enable()
-    else:
-        _take_back(log, "left by a server that was killed", forwarding.undo)
-    if settings.network.nat or settings.network.mss_clamp:
-        transaction = plan(
-            device=tun.name,
-            pools=pools,
-            masquerade=settings.network.nat,
-            clamp=settings.network.mss_clamp,
-            table=firewall_table(tun.name),
-        )
-        firewall.apply(transaction)
-        for obstacle in firewall.obstacles(tun.name):
-            log.warning(obstacle)
-    return links, tun
-
-
 class FixedAddresses:
     """Routes for addresses that the secrets file gives a user outside the pool."""
 
@@ -204,31 +155,3 @@ class FixedAddresses:
             await self._links.later(change, network, self._device)
         except SetupError as error:
             self._log.warning(str(error))
-
-
-def firewall_table(interface: str) -> str:
-    """Return the name of our nftables table; it carries the interface's, so that two servers have one each."""
-    return f"{TABLE}_{re.sub('[^A-Za-z0-9]', '_', interface)}"
-
-
-def pool_networks(settings: Settings) -> list[IPv4Network]:
-    """Return the pool as the fewest networks; our own address may be among them, the host knows it before any route."""
-    return list(collapse_addresses(network for entry in settings.network.pool for network in networks_of(entry)))
-
-
-def networks_of(entry: AddressRange) -> list[IPv4Network]:
-    """Return a range as networks; a range that is all hosts of a network counts as that network.
-
-    So a pool of 10.0.0.0/24 makes one route, not the fourteen that leave out its first and last address.
-    """
-    bits = (int(entry.first) ^ int(entry.last)).bit_length()
-    network = IPv4Network((int(entry.first) >> bits << bits, 32 - bits))
-    if int(entry.first) - int(network[0]) <= 1 and int(network[-1]) - int(entry.last) <= 1:
-        return [network]
-    return list(summarize_address_range(entry.first, entry.last))
-
-
-def _take_back(log: FilteringBoundLogger, origin: str, *undoings: Callable[[], list[str]]) -> None:
-    for undoing in undoings:
-        for problem in undoing():
-            log.warning(problem, origin=origin)

@@ -18,62 +18,51 @@ from openpptp.net.journal import Journal
 FAMILY = "inet"
 TABLE = "openpptp"
 KIND = "nftables"
-PRIORITY_MANGLE = -150  # nft(8), where the names "mangle" and "srcnat" are numbers in JSON
-PRIORITY_SRCNAT = 100
 PATIENCE = 20.0  # ours: nft takes milliseconds; this only keeps a hung one from hanging us
+
+CLAMP = """\
+    chain clamp {{
+        type filter hook forward priority mangle; policy accept;
+        iifname "{device}" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+        oifname "{device}" tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+    }}
+"""
+NAT = """\
+    set pool {{
+        type ipv4_addr; flags interval;
+        elements = {{ {elements} }}
+    }}
+    chain nat {{
+        type nat hook postrouting priority srcnat; policy accept;
+        ip saddr @pool oifname != "{device}" masquerade
+    }}
+"""
 
 Json = dict[str, Any]
 
 
 def plan(
     *, device: str, pools: Sequence[IPv4Network], masquerade: bool = True, clamp: bool = True, table: str = TABLE
-) -> Json:
-    """Return the whole transaction that puts our table in place, as nft reads it (libnftables-json(5)).
+) -> str:
+    """Return the whole transaction that puts our table in place, in nft's own notation.
 
     The segment size is fitted in both directions between device and any other; `rt mtu` takes the smaller of the way
     there and the way back.
     """
-    base = {"family": FAMILY, "table": table}
-    objects: list[Json] = [{"table": {"family": FAMILY, "name": table}}]
-    if clamp:
-        objects.append(_chain(base, "clamp", "filter", "forward", PRIORITY_MANGLE))
-        for direction in ("iifname", "oifname"):
-            match = [_match({"meta": {"key": direction}}, "==", device), SYN]
-            objects.append({"rule": {**base, "chain": "clamp", "expr": [*match, FIT_SEGMENT_SIZE]}})
+    chains = [CLAMP.format(device=device)] if clamp else []
     if masquerade and pools:
-        elements = [_element(network) for network in collapse_addresses(pools)]
-        pool = {**base, "name": "pool", "type": "ipv4_addr", "flags": ["interval"], "elem": elements}
-        objects.append({"set": pool})
-        objects.append(_chain(base, "nat", "nat", "postrouting", PRIORITY_SRCNAT))
-        source = _match({"payload": {"protocol": "ip", "field": "saddr"}}, "==", "@pool")
-        leaving = _match({"meta": {"key": "oifname"}}, "!=", device)
-        objects.append({"rule": {**base, "chain": "nat", "expr": [source, leaving, {"masquerade": None}]}})
-    return {"nftables": [*_removal(table), *({"add": each} for each in objects)]}
+        elements = ", ".join(map(_element, collapse_addresses(pools)))
+        chains.append(NAT.format(device=device, elements=elements))
+    return f"{_removal(table)}table {FAMILY} {table} {{\n{''.join(chains)}}}\n"
 
 
-def _removal(table: str) -> list[Json]:
+def _removal(table: str) -> str:
     # To delete what is not there is an error, and `destroy table` is newer than Debian 12: so first add, then delete.
-    name = {"table": {"family": FAMILY, "name": table}}
-    return [{"add": name}, {"delete": name}]
+    return f"add table {FAMILY} {table}\ndelete table {FAMILY} {table}\n"
 
 
-def _chain(base: Json, name: str, kind: str, hook: str, priority: int) -> Json:
-    return {"chain": {**base, "name": name, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}
-
-
-def _match(left: Json, operator: str, right: object) -> Json:
-    return {"match": {"op": operator, "left": left, "right": right}}
-
-
-def _element(network: IPv4Network) -> object:
-    address = str(network.network_address)
-    return address if network.prefixlen == 32 else {"prefix": {"addr": address, "len": network.prefixlen}}
-
-
-SYN = _match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, {"|": ["syn", "rst"]}]}, "==", "syn")
-FIT_SEGMENT_SIZE = {
-    "mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}
-}
+def _element(network: IPv4Network) -> str:
+    return str(network.network_address) if network.prefixlen == 32 else str(network)
 
 
 class Firewall:
@@ -84,9 +73,12 @@ class Firewall:
         self._journal = journal or Journal()
         self._table = table
         self._nft = nft
+        self.name = f"{FAMILY} {table}"
+        "The table as nft names it."
 
-    def apply(self, transaction: Json) -> None:
+    def apply(self, transaction: str) -> None:
         """Put a plan's table in place, whatever was in it before; raise SetupError and change nothing otherwise."""
+        self._listing(self._table)  # an nft that cannot tell what stands there fails here, with nothing changed
         entry = self._journal.remember(KIND, table=self._table, listing="")
         try:
             self._run(["-f", "-"], transaction)
@@ -95,6 +87,10 @@ class Firewall:
             raise
         self._forget(self._table)
         self._journal.remember(KIND, table=self._table, listing=self._listing(self._table))
+
+    def is_there(self) -> bool:
+        """Return whether there is a table of our name, whatever is in it."""
+        return bool(self._listing(self._table))
 
     def verify(self) -> bool:
         """Return whether our table is there and just as apply left it."""
@@ -112,7 +108,7 @@ class Firewall:
         for table in sorted({self._table, *noted}):
             try:
                 if self._listing(table):
-                    self._run(["-f", "-"], {"nftables": _removal(table)})
+                    self._run(["-f", "-"], _removal(table))
             except SetupError as error:
                 if table in noted:  # else a host without nft, where we never made a table
                     problems.append(f"the firewall table {FAMILY} {table} may still be there: {error}")
@@ -122,7 +118,7 @@ class Firewall:
 
     def obstacles(self, device: str) -> list[str]:
         """Return a sentence for each rule set of others that may drop what we forward or receive."""
-        answer = self._run(["list", "chains"])
+        answer = self._ask(["list", "chains"])
         chains = [each["chain"] for each in answer.get("nftables", []) if "chain" in each]
         return [sentence for chain in chains if (sentence := _obstacle(chain, self._table, device))]
 
@@ -133,23 +129,31 @@ class Firewall:
 
     def _listing(self, table: str) -> str:
         """Return a digest of a table of ours as the kernel has it; empty when there is none."""
-        tables = [each["table"] for each in self._run(["list", "tables"]).get("nftables", []) if "table" in each]
+        tables = [each["table"] for each in self._ask(["list", "tables"]).get("nftables", []) if "table" in each]
         if not any((each["family"], each["name"]) == (FAMILY, table) for each in tables):
             return ""
-        listed = self._run(["list", "table", FAMILY, table]).get("nftables", [])
+        listed = self._ask(["list", "table", FAMILY, table]).get("nftables", [])
         for each in listed:
             for value in each.values():
                 value.pop("handle", None)
         content = [each for each in listed if "metainfo" not in each]
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def _run(self, arguments: list[str], transaction: Json | None = None) -> Json:
+    def _ask(self, arguments: list[str]) -> Json:
+        try:
+            answer: Json = json.loads(self._run(["-j", *arguments]) or "{}")
+        except ValueError as error:
+            message = "this nft does not speak JSON; install nftables 0.9.3 or newer"
+            raise SetupError(message, exit_code=3) from error
+        return answer
+
+    def _run(self, arguments: list[str], transaction: str = "") -> str:
         # An administrator's shell need not have /usr/sbin in its path.
         path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
         try:
             done = subprocess.run(  # noqa: S603 - arguments are ours, no shell
-                [self._nft, "-j", *arguments],
-                input=json.dumps(transaction) if transaction is not None else "",
+                [self._nft, *arguments],
+                input=transaction,
                 capture_output=True,
                 text=True,
                 timeout=PATIENCE,
@@ -163,12 +167,7 @@ class Firewall:
             raise SetupError(f"the program nft did not run: {error}", exit_code=3) from error
         if done.returncode != 0:
             raise _explain(done.stderr or done.stdout)
-        try:
-            answer: Json = json.loads(done.stdout or "{}")
-        except ValueError as error:
-            message = "this nft does not speak JSON; install nftables 0.9.3 or newer"
-            raise SetupError(message, exit_code=3) from error
-        return answer
+        return done.stdout
 
 
 def _explain(output: str) -> SetupError:

@@ -17,6 +17,17 @@ class Forwarding:
         self._journal = journal
         self._switch = switch
 
+    def value(self) -> str:
+        """Return what the switch is now; "unknown" where it cannot be read."""
+        try:
+            return self._switch.read_text(encoding="ascii").strip()
+        except OSError:
+            return "unknown"
+
+    def was_enabled(self) -> bool:
+        """Tell whether the journal knows of a change of ours."""
+        return bool(self._journal.entries(KIND))
+
     def enable(self) -> bool:
         """Switch on; return whether that changed anything.
 

@@ -9,9 +9,11 @@ import fcntl
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from openpptp.errors import SetupError
+
+NAME = "undo.json"
 
 Entry = dict[str, Any]
 "One change: its kind, and the facts that identify it."
@@ -30,7 +32,17 @@ class Journal:
         self._lock = -1
         if directory is not None:
             self._lock = _lock(directory)
-            self._entries = self._read()
+            self._entries = _read(self._path())
+
+    @classmethod
+    def as_left(cls, directory: Path) -> Self:
+        """Read what is written down now, for whoever looks on while another process owns the directory.
+
+        It takes no lock and writes nothing; changes noted in it live in memory only.
+        """
+        journal = cls()
+        journal._entries = _read(directory / NAME)
+        return journal
 
     def entries(self, *kinds: str) -> list[Entry]:
         """Return the changes of these kinds, the newest first: the order of undoing."""
@@ -63,17 +75,7 @@ class Journal:
 
     def _path(self, suffix: str = "") -> Path:
         assert self._directory is not None
-        return self._directory / f"undo.json{suffix}"
-
-    def _read(self) -> list[Entry]:
-        try:
-            text = json.loads(self._path().read_text(encoding="utf-8"))
-            # After a reboot, or in another network namespace, none of it exists any more; to undo would be to meddle.
-            if text["world"] != _world():
-                return []
-            return [entry for entry in text["entries"] if isinstance(entry["kind"], str)]
-        except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: then there is nothing we can rely on
-            return []
+        return self._directory / f"{NAME}{suffix}"
 
     def _write(self) -> None:
         if self._directory is None:
@@ -84,6 +86,17 @@ class Journal:
             draft.replace(path)
         except OSError as error:
             raise SetupError(f"cannot write {path}, which says how to undo our changes: {error.strerror}") from error
+
+
+def _read(path: Path) -> list[Entry]:
+    try:
+        text = json.loads(path.read_text(encoding="utf-8"))
+        # After a reboot, or in another network namespace, none of it exists any more; to undo would be to meddle.
+        if text["world"] != _world():
+            return []
+        return [entry for entry in text["entries"] if isinstance(entry["kind"], str)]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: then there is nothing we can rely on
+        return []
 
 
 def _world() -> str:

@@ -20,6 +20,7 @@ from openpptp.net.netlink import NetlinkThread, doing, in_thread
 
 OUR_PROTOCOL = 47  # ours: marks routes we made; iproute2's rt_protos leaves this number free
 MAIN_TABLE = 254
+IFF_UP = 1
 UNICAST = 1  # RTN_UNICAST
 BROADEST_PREFIX = 2  # ours: 0.0.0.0/0 and the two halves of it hold every pool, so they collide with none
 
@@ -38,6 +39,13 @@ class HostNetwork(NamedTuple):
 
     network: IPv4Network
     device: str
+
+
+class Device(NamedTuple):
+    """A network device as it is now."""
+
+    up: bool
+    mtu: int
 
 
 class Links(NetlinkThread):
@@ -170,10 +178,33 @@ class Links(NetlinkThread):
         return sorted(set(found))
 
     @in_thread
-    def undo(self) -> list[str]:
-        """Take back what was added and is still as we added it, the newest first; return a sentence per failure."""
+    def device(self, name: str) -> Device | None:
+        """Return what a device is like; None when there is none of that name."""
+        with doing(f"find the device {name}"):
+            found = self.netlink.link_lookup(ifname=name)
+            if not found:
+                return None
+            (message,) = self.netlink.get_links(found[0])
+        return Device(bool(message["flags"] & IFF_UP), int(message.get_attr("IFLA_MTU")))
+
+    @in_thread
+    def has_route(self, network: IPv4Network, device: str) -> bool:
+        """Tell whether a route of ours to that network through that device is there."""
+        entries = self._journal.entries("route")
+        with doing("read the host's routes"):
+            return any(
+                entry["network"] == str(network) and entry["device"] == device and self._has_route(entry, ours=True)
+                for entry in entries
+            )
+
+    @in_thread
+    def undo(self, *kinds: str) -> list[str]:
+        """Take back what was added and is still as we added it, the newest first; return a sentence per failure.
+
+        kinds are "route" and "address"; none of them means both.
+        """
         problems: list[str] = []
-        for entry in self._journal.entries("route", "address"):
+        for entry in self._journal.entries(*(kinds or ("route", "address"))):
             try:
                 self._take_back(entry)
             except SetupError as error:
