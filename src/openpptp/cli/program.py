@@ -27,6 +27,7 @@ COMMANDS = {
     "disconnect": ("openpptp.cli.disconnect", "End the session SESSION, all of a user, or all."),
     "reload": ("openpptp.cli.reload", "Let the running server read its settings and users again."),
     "events": ("openpptp.cli.events", "Show connections, sessions and refused log-ins as they happen, until Ctrl-C."),
+    "export": ("openpptp.cli.export", "Print ready-made settings for a client."),
     "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
 "Where each command lives and its line in the help, so that one command's start does not load the others."

@@ -20,9 +20,13 @@ def setup(config: Path, user: str, address: str | None, as_json: bool) -> None:
 
     What exists already is left as it is.
     """
-    from openpptp.daemon.export import all_ways  # noqa: PLC0415
+    from openpptp.daemon.config import load  # noqa: PLC0415
+    from openpptp.daemon.export.access import access_to, check_address  # noqa: PLC0415
+    from openpptp.daemon.export.clients import all_ways  # noqa: PLC0415
     from openpptp.daemon.first_run import look_at_host, prepare  # noqa: PLC0415
 
+    if address is not None:
+        check_address(address)
     host = look_at_host()
     result = prepare(host.networks, settings_path=config, user=user)
     addresses = [address] if address else host.addresses or ["ADDRESS"]
@@ -43,4 +47,5 @@ def setup(config: Path, user: str, address: str | None, as_json: bool) -> None:
         click.echo(f"{result.secrets_path} has the users already; show them with: sudo openpptp user list")
     else:
         click.echo(f"\naddress   {', '.join(addresses)}\nuser      {result.user}\npassword  {result.password}")
-        click.echo(f"\n{all_ways(addresses[0], result.user)}\n")
+        access = access_to(load(result.settings_path), addresses[0], result.user)
+        click.echo(f"\n{all_ways(access)}\n")
