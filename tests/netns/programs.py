@@ -135,6 +135,20 @@ def start_client(
     return start(namespace, folder, *command, name=name, OPENPPTP_PASSWORD=password)
 
 
+def command(runtime_directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours on the server with this runtime directory, as it is seen from outside."""
+    config = runtime_directory.parent / "steer.toml"
+    config.write_text(f'[server]\nruntime_directory = "{runtime_directory}"\n')
+    return subprocess.run(
+        [*OPENPPTP, *words, "--config", str(config)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @contextlib.contextmanager
 def serving(namespace: Namespace, folder: Path, **sections: Mapping[str, object]) -> Iterator[Program]:
     """Run a server for as long as the block lasts; a failing test shows what it said."""

@@ -16,6 +16,7 @@ from tests.netns.programs import (
     OPENPPTP,
     OUR_ADDRESS,
     Program,
+    command,
     connecting,
     serving,
     start_server,
@@ -56,20 +57,6 @@ class Steered:
         with connecting(self.topology.clients[number], self.folder / f"client{number}", **how) as client:
             client.connected()
             yield client
-
-
-def command(runtime_directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command on the server with this runtime directory."""
-    config = runtime_directory.parent / "steer.toml"
-    config.write_text(f'[server]\nruntime_directory = "{runtime_directory}"\n')
-    return subprocess.run(
-        [*OPENPPTP, *words, "--config", str(config)],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.fixture
