@@ -66,7 +66,7 @@ class ServeTests:
     def _started(self, monkeypatch):
         self.started = []
         daemon = types.ModuleType("openpptp.daemon.serve")
-        daemon.serve = lambda settings, reread, findings=(): self.started.append(reread() and settings) or 1
+        daemon.serve = lambda _settings, reread, findings=(): self.started.append(reread()) or 1
         monkeypatch.setitem(sys.modules, "openpptp.daemon.serve", daemon)
 
     def test_the_server_gets_the_settings_and_its_code_is_ours(self, config):
@@ -77,6 +77,11 @@ class ServeTests:
     def test_json_makes_the_log_json(self, config):
         run("--config", config, "--json")
         assert self.started[0].log.format == "json"
+
+    def test_debug_logs_all_there_is_whatever_the_settings_say_and_after_a_reload_too(self, config):
+        config.write_text(config.read_text() + '[log]\nlevel = "error"\n')
+        run("--config", config, "--debug")
+        assert self.started[0].log.level == "debug"
 
     def test_the_data_path_is_the_settings_unless_an_option_says_otherwise(self, config):
         config.write_text(config.read_text() + '[server]\ndata_path = "reference"\ncarrier = "raw"\nthreads = 3\n')

@@ -235,7 +235,7 @@ class RefusedTests:
         await place.serve()
         how = {"methods": (AuthMethod.PAP,), "encryption": "off"}
         _, detail = await asyncio.wait_for(place.start(**how), 20)
-        assert "peer offers only PAP; this server requires MS-CHAPv2" in detail
+        assert "the client offers only PAP; this server requires MS-CHAPv2" in detail
 
     async def test_nobody_listens(self, place):
         with socket.socket() as taken:

@@ -242,7 +242,7 @@ class RefusalTests:
             for number in range(FAILURES_ALLOWED):
                 caller = await home.call(user=f"user {number}", password="wrong")
                 await until(lambda c=caller: c.over)
-            await until(lambda: len(home.log.about("session ended")) == FAILURES_ALLOWED)
+            await until(lambda: len(home.log.about("log-in refused")) == FAILURES_ALLOWED)
             late = await home.call()
             await until(lambda: late.over)
             assert late.up is None

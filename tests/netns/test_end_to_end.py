@@ -395,7 +395,7 @@ class UnsuitableTests:
     """What the two ends cannot agree on is said in words."""
 
     def test_who_offers_only_pap_is_refused_in_words_on_both_sides(self, namespaces_possible, tmp_path):
-        words = "peer offers only PAP; this server requires MS-CHAPv2"
+        words = "the client offers only PAP; this server requires MS-CHAPv2"
         with stage(tmp_path) as made:
             client = made.refused("--allow-method", "PAP", "--encryption", "off")
             assert words in client.log()

@@ -127,19 +127,19 @@ class SupportedBitsTests:
             conversation >> f"[CCP ConfReq id={number:#x}]" << f"[CCP ConfNak id={number:#x} <mppe +H -M +S -L -D -C>]"
         conversation >> "[CCP ConfReq id=0x6]"
         assert conversation.violation.reason is EndReason.ENCRYPTION_UNSUITABLE
-        assert str(conversation.violation) == "peer offers no encryption; this server requires MPPE 128 bit"
+        assert str(conversation.violation) == "the client offers no encryption; this server requires MPPE 128 bit"
 
     def test_b065_peer_that_keeps_40_bits(self):
         conversation = play(ccp()).hush()
         for number in range(1, 7):
             conversation >> request(0x01000020, identifier=number)
-        assert str(conversation.violation) == "peer offers MPPE 40 bit; this server requires MPPE 128 bit"
+        assert str(conversation.violation) == "the client offers MPPE 40 bit; this server requires MPPE 128 bit"
 
     def test_b065_archer_c9_that_keeps_asking_for_nothing(self):
         conversation = play(ccp()).hush()
         for number in range(1, 7):
             conversation >> request(0, identifier=number)
-        assert str(conversation.violation) == "peer offers no encryption; this server requires MPPE 128 bit"
+        assert str(conversation.violation) == "the client offers no encryption; this server requires MPPE 128 bit"
 
     def test_peer_may_name_no_mppe_where_it_is_not_required(self):
         assert play(ccp(required=False)).hush() >> "[CCP ConfReq id=0x1]" << "[CCP ConfAck id=0x1]"
@@ -164,7 +164,7 @@ class AnswersTests:
     def test_b082_weaker_suggestion_ends_the_session_in_words(self, bits, offer):
         conversation = play(ccp()) >> request(bits, Code.CONFIGURE_NAK)
         assert conversation.violation.reason is EndReason.ENCRYPTION_UNSUITABLE
-        assert str(conversation.violation) == f"peer offers {offer}; this server requires MPPE 128 bit"
+        assert str(conversation.violation) == f"the client offers {offer}; this server requires MPPE 128 bit"
 
     def test_weaker_suggestion_where_encryption_is_not_required(self):
         conversation = play(ccp(required=False)).hush() >> request(0x01000020, Code.CONFIGURE_NAK)
@@ -172,7 +172,7 @@ class AnswersTests:
 
     def test_reject_ends_the_session_in_words(self):
         conversation = play(ccp()) >> request(STATELESS_128, Code.CONFIGURE_REJECT)
-        assert str(conversation.violation) == "peer offers no encryption; this server requires MPPE 128 bit"
+        assert str(conversation.violation) == "the client offers no encryption; this server requires MPPE 128 bit"
 
     def test_reject_where_encryption_is_not_required(self):
         conversation = play(ccp(required=False)).hush() >> request(STATELESS_128, Code.CONFIGURE_REJECT)

@@ -46,13 +46,15 @@ class IpAddressTests:
             conversation << f"[IPCP ConfNak id={number:#x} <addr 10.9.0.2>]"
         conversation >> f"[IPCP ConfReq id=0x6 <addr {wish}>]"
         assert conversation.violation.reason is EndReason.NO_ADDRESS
-        assert str(conversation.violation) == "the peer does not take the IPv4 address 10.9.0.2"
+        words = f"the peer is given the IPv4 address 10.9.0.2 and asks for {wish} instead, again and again"
+        assert str(conversation.violation) == words
 
     def test_b087_peer_that_never_asks(self):
         conversation = giving()
         for number in range(1, 7):
             conversation >> f"[IPCP ConfReq id={number:#x}]"
         assert conversation.violation.reason is EndReason.NO_ADDRESS
+        assert "asks for none instead" in str(conversation.violation)
 
     def test_our_address_stands_whatever_the_peer_suggests(self):
         conversation = giving()

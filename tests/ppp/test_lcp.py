@@ -140,11 +140,11 @@ class AuthenticationProtocolTests:
     def test_b082_nothing_outside_the_list_is_agreed_to(self, offered, name):
         conversation = asked() >> f"[LCP ConfNak id=0x1 <auth {offered}>]"
         assert conversation.violation.reason is EndReason.AUTHENTICATION_UNSUITABLE
-        assert str(conversation.violation) == f"peer offers only {name}; this server requires MS-CHAPv2"
+        assert str(conversation.violation) == f"the client offers only {name}; this server requires MS-CHAPv2"
 
     def test_b082_peer_that_will_not_authenticate(self):
         conversation = asked() >> "[LCP ConfRej id=0x1 <auth chap MS-v2>]"
-        assert str(conversation.violation) == "peer refuses to authenticate itself; this server requires MS-CHAPv2"
+        assert str(conversation.violation) == "the client refuses to prove who it is; this server requires MS-CHAPv2"
 
     def test_q41_eap_is_nakked_with_our_first_method(self):
         assert (
@@ -160,7 +160,7 @@ class AuthenticationProtocolTests:
                 << f"[LCP ConfNak id={number:#x} <auth chap MS-v2>]"
             )
         conversation >> "[LCP ConfReq id=0x6 <auth pap>]"
-        assert str(conversation.violation) == "server requires PAP; this client answers only MS-CHAPv2"
+        assert str(conversation.violation) == "the server requires PAP; this client answers only MS-CHAPv2"
         assert conversation
 
     def test_without_a_password_we_do_not_authenticate(self):
@@ -168,7 +168,7 @@ class AuthenticationProtocolTests:
         for number in range(1, 6):
             conversation >> f"[LCP ConfReq id={number:#x} <auth pap>]" << f"[LCP ConfRej id={number:#x} <auth pap>]"
         conversation >> "[LCP ConfReq id=0x6 <auth pap>]"
-        assert str(conversation.violation) == "server requires PAP; this client has no password to answer with"
+        assert str(conversation.violation) == "the server requires PAP; this client has no password to answer with"
 
 
 class MagicNumberTests:

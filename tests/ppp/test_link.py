@@ -411,7 +411,7 @@ class EndingTests:
     def test_b082_both_sides_read_why(self):
         conversation = play(link()) >> "[LCP ConfReq id=0x1]" << "[LCP ConfReq *]" << "[LCP ConfAck *]"
         conversation >> "[LCP ConfNak id=0x1 <auth pap>]"
-        words = "peer offers only PAP; this server requires MS-CHAPv2"
+        words = "the client offers only PAP; this server requires MS-CHAPv2"
         conversation << f'[LCP TermReq id=0x2 "{words}"]' >> "[LCP TermAck id=0x2]"
         assert conversation.told(LinkEnded(EndReason.AUTHENTICATION_UNSUITABLE, words))
 
@@ -453,19 +453,22 @@ class EncryptionTests:
     @pytest.mark.parametrize("rejected", ["80 fd", "00 fd"])
     def test_b069_q74_protocol_reject_of_ccp(self, rejected):
         conversation = network() >> f"[LCP ProtRej id=0x1 {rejected}]"
-        assert self.ended(conversation) == f"peer offers no encryption; {self.WORDS}"
+        assert self.ended(conversation) == f"the client refuses CCP, without which there is no encryption; {self.WORDS}"
 
     def test_ccp_closed_by_the_peer(self):
         conversation = opened() >> "[CCP TermReq id=0x9]" << "[CCP TermAck id=0x9]"
-        assert self.ended(conversation) == f"peer ends encryption; {self.WORDS}"
+        assert self.ended(conversation) == f"the client ended CCP, without which there is no encryption; {self.WORDS}"
 
     def test_ccp_never_answered(self):
         conversation = network() >> "[IPCP ConfReq id=0x7 <addr 10.9.0.2>]" >> "[IPCP ConfAck id=0x1 <addr 10.9.0.1>]"
-        assert self.ended(conversation.wait(30)) == f"peer answers no encryption; {self.WORDS}"
+        assert (
+            self.ended(conversation.wait(30))
+            == f"the client does not answer CCP, without which there is no encryption; {self.WORDS}"
+        )
 
     def test_ccp_rejected(self):
         conversation = network() >> f"[CCP ConfRej id=0x1 {MPPE}]"
-        assert self.ended(conversation) == f"peer offers no encryption; {self.WORDS}"
+        assert self.ended(conversation) == f"the client offers no encryption; {self.WORDS}"
 
     def test_b106_method_without_keys(self):
         settings = server(authenticate_peer=(AuthMethod.PAP,))
@@ -487,7 +490,7 @@ class EncryptionTests:
         conversation >> "[LCP ConfReq id=0x1 <auth pap> <magic 0xc6f3548>]" << "[LCP ConfNak id=0x1 <auth chap MS-v2>]"
         conversation >> "[LCP ConfReq id=0x2 <magic 0xc6f3548>]" << "[LCP ConfAck id=0x2 *]"
         conversation >> request.replace("ConfReq", "ConfAck")
-        sentence = "server requires PAP; this client answers only MS-CHAPv2"
+        sentence = "the server requires PAP; this client answers only MS-CHAPv2"
         conversation.wait(10)
         assert conversation.outputs[-1] == LinkEnded(EndReason.AUTHENTICATION_UNSUITABLE, sentence)
 
@@ -539,7 +542,9 @@ class NetworkProtocolTests:
     def test_last_one_refused_ends_the_session(self):
         conversation = bare_open() << "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]" >> "[LCP ProtRej id=0x1 80 21]"
         conversation.hush().wait(5)
-        assert conversation.told(LinkEnded(EndReason.NEGOTIATION_FAILED, "IPCP is refused by the peer")).hush()
+        assert conversation.told(
+            LinkEnded(EndReason.NEGOTIATION_FAILED, "the server refuses IPCP, without which there is no IPv4")
+        ).hush()
 
     def test_ipv6_alone(self):
         settings = LinkSettings(encryption=CLEAR, ipv4=False, ipv6=True)
@@ -557,12 +562,16 @@ class NetworkProtocolTests:
         conversation >> "[IPCP ConfReq id=0x1 <addr 10.9.0.7>]" >> "[IPCP ConfAck id=0x1 <addr 10.9.0.1>]"
         conversation.told(Ipv4Up(GRANT.our_address, IPv4Address("10.9.0.7"))) >> "[IPCP TermReq id=0x2]"
         conversation.told(Ipv4Down).wait(5)
-        assert conversation.told(LinkEnded(EndReason.NEGOTIATION_FAILED, "IPCP was ended by the peer")).hush()
+        assert conversation.told(
+            LinkEnded(EndReason.NEGOTIATION_FAILED, "the server ended IPCP, without which there is no IPv4")
+        ).hush()
 
     def test_last_one_rejected_while_negotiating(self):
         conversation = bare_open().hush() >> "[IPCP ConfRej id=0x1 <addr 10.9.0.1>]" >> "[IPCP CodeRej id=0x1 01]"
         conversation.hush().wait(5)
-        assert conversation.told(LinkEnded(EndReason.NEGOTIATION_FAILED, "IPCP is refused by the peer")).hush()
+        assert conversation.told(
+            LinkEnded(EndReason.NEGOTIATION_FAILED, "the server refuses IPCP, without which there is no IPv4")
+        ).hush()
 
     def test_ipv6_without_identifier_is_closed_alone(self):
         conversation = bare_open(ipv6=True).hush()

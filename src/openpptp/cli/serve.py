@@ -20,6 +20,7 @@ from openpptp.errors import SetupError
     help="Take the settings from pptpd's file, and from pppd's files it leads to, as they are.",
 )
 @click.option("--check", is_flag=True, help="Read everything and report; start nothing.")
+@click.option("--debug", is_flag=True, help="Log each packet of the negotiations, in pppd's notation.")
 @click.option("--json", "as_json", is_flag=True, help="Report, or log, as JSON.")
 @data_path_option
 @carrier_option
@@ -29,6 +30,7 @@ def serve(  # noqa: PLR0917 - click passes them by name
     config: Path,
     pptpd_conf: Path | None,
     check: bool,
+    debug: bool,
     as_json: bool,
     data_path: DataPathWord | None,
     carrier: CarrierWord | None,
@@ -49,7 +51,7 @@ def serve(  # noqa: PLR0917 - click passes them by name
 
     chosen = {"data_path": data_path, "carrier": carrier}
     server = {key: word for key, word in chosen.items() if word is not None}
-    log = {"format": "json"} if as_json else {}
+    log = ({"format": "json"} if as_json else {}) | ({"level": "debug"} if debug else {})
 
     findings: list[Finding] = []
 

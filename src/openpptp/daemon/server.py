@@ -21,6 +21,7 @@ from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.events import EventStream
+from openpptp.daemon.remedies import remedy
 from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
@@ -279,23 +280,34 @@ class Server:
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Take the address back and write the last line."""
         record = self._forget(output.call_id, output.reason, lambda _call_id: counters)
-        if record is None:  # it never logged in: one line per reason and peer
-            known: dict[str, Any] = {"kind": f"ended: {output.reason.value.label}", "seldom": 1}
-        else:
-            known = {"user": record.user}
-        seconds = 0.0 if record is None or record.up_at is None else self._loop.time() - record.up_at
-        told = {
-            "reason": output.reason.value.label,
-            "detail": output.detail,
-            "seconds": round(seconds, 1),
+        up_at = record.up_at if record is not None else None
+        why = {"reason": output.reason.value.label, "detail": output.detail}
+        carried = {
+            "seconds": round(0.0 if up_at is None else self._loop.time() - up_at, 1),
             "octets_in": counters.octets_in,
             "octets_out": counters.octets_out,
             **words.losses(counters),
         }
-        driver.log.info("session ended", call=output.call_id, session=driver.names.of(output.call_id), **known, **told)
-        self._tell(driver, output.call_id, "session ended", user=record.user if record is not None else None, **told)
+        self._log_end(driver, output, record, why if up_at is None else why | carried)
+        user = record.user if record is not None else None
+        self._tell(driver, output.call_id, "session ended", user=user, **why, **carried)
         if not driver.has_calls:
             self._waiting_room.expect_login(driver)
+
+    def _log_end(
+        self, driver: TunnelDriver, output: tell.SessionEnded, record: SessionRecord | None, told: dict[str, Any]
+    ) -> None:
+        """Write the one line about a session's end; a refused log-in has had its line already."""
+        log = driver.log.info
+        known: dict[str, Any] = {"user": record.user} if record is not None else {}
+        if (mend := remedy(output.reason, was_up="seconds" in told)) is not None:
+            log = driver.log.warning
+            told = told | {"remedy": mend}
+        elif output.reason is EndReason.AUTHENTICATION_REFUSED:
+            log = driver.log.debug
+        if record is None:  # it never logged in: one line per reason and peer
+            known |= {"kind": f"ended: {output.reason.value.label}", "seldom": 1}
+        log("session ended", call=output.call_id, session=driver.names.of(output.call_id), **known, **told)
 
     def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
         """Forget the connection."""

@@ -196,7 +196,7 @@ class Automaton:
             self._begin()
         self._requests_received += 1
         if self._requests_received > MAX_ROUNDS:
-            raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{self.protocol.name} negotiation does not converge")
+            raise PeerViolation(EndReason.NEGOTIATION_FAILED, self._endless())
         self._answer, notes = self._negotiation.judge(packet)
         self._answered = packet
         acked = self._answer.code == Code.CONFIGURE_ACK
@@ -284,7 +284,7 @@ class Automaton:
             self._request = Packet(Code.CONFIGURE_REQUEST, self._next_identifier(), data)
         self._requests_sent += 1
         if self._requests_sent > MAX_ROUNDS:
-            raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{self.protocol.name} negotiation does not converge")
+            raise PeerViolation(EndReason.NEGOTIATION_FAILED, self._endless())
         self._repetitions = self._repetitions + 1 if self._event is Event.TO_PLUS else 0
         self._restart_counter -= 1
         self.put_off = False
@@ -341,6 +341,9 @@ class Automaton:
 
     def _arm(self, delay: float, now: float) -> None:
         self.deadline = Deadline(now + delay, f"{self.protocol.name} restart timer")
+
+    def _endless(self) -> str:
+        return f"{self.protocol.name} negotiation does not converge: {MAX_ROUNDS} requests, and no agreement"
 
     def _begin(self) -> None:
         self._negotiation = Negotiation(self.new_options())

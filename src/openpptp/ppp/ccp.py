@@ -15,7 +15,7 @@ from openpptp.ppp.automaton import Automaton, RestartTimer, Send
 from openpptp.ppp.fsm import Event, State
 from openpptp.ppp.options import ACK, REJECT, Judgement, Nak, NegotiableOption
 from openpptp.ppp.outputs import EncryptionFlush
-from openpptp.ppp.settings import EncryptionPolicy
+from openpptp.ppp.settings import OTHER_END, EncryptionPolicy
 from openpptp.wire.ppp import CcpOption, Code, MppeBits, Packet, Protocol
 
 RESETS_PER_SECOND = 10  # ours: honest loss asks for a reset at most once per round trip
@@ -119,7 +119,8 @@ class Mppe(NegotiableOption):
 
     def _give_up(self) -> None:
         if self._policy.required:
-            raise not_encrypted(f"peer offers {describe_strengths(self._offered)}", self._end, self._policy)
+            what = f"{OTHER_END[self._end]} offers {describe_strengths(self._offered)}"
+            raise not_encrypted(what, self._end, self._policy)
         self._wanted = False
 
 

@@ -37,6 +37,8 @@ class Address(NegotiableOption):
         self._own = own
         self._wanted = UNSPECIFIED if own is None else own
         self._assigned = assigned
+        self._wished: IPv4Address | None = None
+        "What the peer asked for last."
         self._asking = True
 
     def ask(self) -> bytes | None:
@@ -45,7 +47,7 @@ class Address(NegotiableOption):
 
     def judge(self, value: bytes) -> Judgement:
         """Ack the assigned address and no other; without one to assign, Ack what an end of a link can have."""
-        address = _address(value)
+        address = self._wished = _address(value)
         if self._assigned is not None:
             return ACK if address == self._assigned else Nak(self._assigned.packed)
         return ACK if _usable(address) and address != self._wanted else REJECT
@@ -67,7 +69,9 @@ class Address(NegotiableOption):
 
     def insisted(self) -> None:
         """End: what comes from another address would be dropped anyway."""
-        raise PeerViolation(EndReason.NO_ADDRESS, f"the peer does not take the IPv4 address {self._assigned}")
+        asks = "for none" if self._wished is None else f"for {self._wished}"
+        what = f"the peer is given the IPv4 address {self._assigned} and asks {asks} instead, again and again"
+        raise PeerViolation(EndReason.NO_ADDRESS, what)
 
     @property
     def own(self) -> IPv4Address:

@@ -6,7 +6,7 @@ from openpptp.credentials import AuthMethod
 from openpptp.errors import EndReason, PeerViolation
 from openpptp.machine import Random
 from openpptp.ppp.options import ACK, MAX_FAILURE, REJECT, Judgement, Nak, NegotiableOption
-from openpptp.ppp.settings import LinkSettings
+from openpptp.ppp.settings import OTHER_END, LinkSettings
 from openpptp.wire.ppp import CHAP_MD5, DEFAULT_MRU, MS_CHAP_V1, MS_CHAP_V2, LcpOption, Protocol
 
 MIN_MRU = 128  # ours: below, not even our Terminate texts fit; nobody in the field asks for less than 576
@@ -110,20 +110,19 @@ class Authentication(NegotiableOption):
         """Turn to the method the peer names where it is allowed; nothing else is ever agreed to (B-082)."""
         method = _VALUES.get(value)
         if method not in self._allowed:
-            self._unsuitable(f"peer offers only {method_name(value)}")
+            self._unsuitable(f"offers only {method_name(value)}")
         self._asked = method
 
     def rejected(self) -> None:
         """End: a peer that must prove itself will not."""
-        self._unsuitable("peer refuses to authenticate itself")
+        self._unsuitable("refuses to prove who it is")
 
     def insisted(self) -> None:
         """End: the peer wants a proof we do not give."""
-        other = "server" if self._end == "client" else "peer"
         ability = f"answers only {_names(self._answers)}" if self._answers else "has no password to answer with"
         raise PeerViolation(
             EndReason.AUTHENTICATION_UNSUITABLE,
-            f"{other} requires {method_name(self._demanded)}; this {self._end} {ability}",
+            f"{OTHER_END[self._end]} requires {method_name(self._demanded)}; this {self._end} {ability}",
         )
 
     @property
@@ -131,9 +130,10 @@ class Authentication(NegotiableOption):
         """Whether the peer demanded a proof we do not give and then went on without; pppd ends the link only later."""
         return bool(self._demanded) and self.theirs is None
 
-    def _unsuitable(self, what: str) -> None:
+    def _unsuitable(self, does: str) -> None:
         raise PeerViolation(
-            EndReason.AUTHENTICATION_UNSUITABLE, f"{what}; this {self._end} requires {_names(self._allowed)}"
+            EndReason.AUTHENTICATION_UNSUITABLE,
+            f"{OTHER_END[self._end]} {does}; this {self._end} requires {_names(self._allowed)}",
         )
 
     @property

@@ -214,7 +214,9 @@ class Link:
         assert proved is not None
         unaddressed = proved.accepted is not None and proved.accepted.network is None and not proved.proves_us
         if unaddressed and self._settings.ipv4:
-            raise PeerViolation(EndReason.NO_ADDRESS, "no address is free for the peer")
+            raise PeerViolation(
+                EndReason.NO_ADDRESS, "no address is free for the peer, or there are as many sessions as may be"
+            )
         policy = self._settings.encryption
         if policy.enabled and policy.required and proved.keys is None:
             if self._lcp.authentication.withdrawn:

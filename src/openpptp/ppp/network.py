@@ -14,7 +14,7 @@ from openpptp.ppp.fsm import State
 from openpptp.ppp.ipcp import Ipcp
 from openpptp.ppp.ipv6cp import Ipv6cp
 from openpptp.ppp.outputs import EncryptionDeclined, EncryptionDown, EncryptionUp, Ipv4Down, Ipv6Declined, Ipv6Down
-from openpptp.ppp.settings import LinkSettings
+from openpptp.ppp.settings import OTHER_END, LinkSettings
 from openpptp.wire.ppp import DEFAULT_MRU, MPPE_OVERHEAD, Code, Packet, Protocol
 
 PROTOCOLS = frozenset({Protocol.CCP, Protocol.IPCP, Protocol.IPV6CP})
@@ -26,6 +26,11 @@ _DOWN: dict[Protocol, type[EncryptionDown | Ipv4Down | Ipv6Down]] = {
     Protocol.CCP: EncryptionDown,
     Protocol.IPCP: Ipv4Down,
     Protocol.IPV6CP: Ipv6Down,
+}
+_CARRIES = {
+    Protocol.CCP: ("CCP", "encryption"),
+    Protocol.IPCP: ("IPCP", "IPv4"),
+    Protocol.IPV6CP: ("IPv6CP", "IPv6"),
 }
 _DATA = {Protocol.MPPE: Protocol.CCP, Protocol.IPV4: Protocol.IPCP, Protocol.IPV6: Protocol.IPV6CP}
 
@@ -172,14 +177,12 @@ class Network:
         """Go on without a layer where that is possible."""
         if isinstance(layer, Ccp):
             if self._policy.required:
-                answered = layer.heard_answer or layer.peer_terminate_text is not None
-                does = "offers no" if layer.protocol in self._refused else "ends" if answered else "answers no"
-                raise not_encrypted(f"peer {does} encryption", self._end, self._policy)
+                raise not_encrypted(self._why(layer), self._end, self._policy)
             return [Note("the peer does without CCP: data goes in clear"), EncryptionDeclined(), *self._ask_again(now)]
         others = [other for other in self._layers.values() if other is not layer and not isinstance(other, Ccp)]
         if all(other.state in _IDLE for other in others):
-            raise PeerViolation(EndReason.NEGOTIATION_FAILED, f"{layer.protocol.name} {self._why(layer)}")
-        note = Note(f"{layer.protocol.name} {self._why(layer)}")
+            raise PeerViolation(EndReason.NEGOTIATION_FAILED, self._why(layer))
+        note = Note(self._why(layer))
         return [note, Ipv6Declined()] if isinstance(layer, Ipv6cp) else [note]
 
     def _violated(self, layer: Automaton, violation: PeerViolation, now: float) -> list[Output]:
@@ -193,7 +196,7 @@ class Network:
         return [Note(str(violation)), *self._run(layer, layer.close(now), now)]
 
     def _why(self, layer: Automaton) -> str:
-        if layer.peer_terminate_text is not None:
-            return "was ended by the peer"
         refused = layer.heard_answer or layer.protocol in self._refused
-        return "is refused by the peer" if refused else "is not answered by the peer"
+        does = "ended" if layer.peer_terminate_text is not None else "refuses" if refused else "does not answer"
+        protocol, carries = _CARRIES[layer.protocol]
+        return f"{OTHER_END[self._end]} {does} {protocol}, without which there is no {carries}"

@@ -6,6 +6,9 @@ from ipaddress import IPv4Address
 
 from openpptp.credentials import AuthMethod
 
+OTHER_END = {"server": "the client", "client": "the server"}
+"The word for the peer in sentences, by the word for this end."
+
 
 class Caller(Enum):
     """Who placed the call the link runs on."""
