@@ -31,6 +31,8 @@ from openpptp.daemon.reload import Reloader
 from openpptp.datapath.seam import Counters
 from openpptp.errors import EndReason, SetupError
 from openpptp.ppp.settings import EncryptionPolicy
+from openpptp.wire.control import StartControlConnectionRequest
+from openpptp.wire.ppp import Protocol, decode_frame
 
 GROUP = "daemon"  # of every Debian
 
@@ -158,6 +160,51 @@ class SessionsTests:
             assert (row["state"], row["user"], row["address"]) == ("waiting", None, None)
             assert row["waits_for"] == "Start-Control-Connection-Request"
             writer.close()
+
+    async def test_a_control_connection_without_a_call_waits_for_one(self, tmp_path):
+        async with steered(tmp_path) as it:
+            _, writer = await it.home.plain()
+            writer.write(StartControlConnectionRequest(host_name="there").encode())
+            await until(lambda: it.home.log.about("control connection"))
+            (row,) = await it.rows()
+            assert row["waits_for"] == "a call"
+            assert (await it.show(row))["deadlines"][0]["reason"] == "a message, or an Echo-Request is due"
+            writer.close()
+
+    @pytest.mark.parametrize(
+        ("mute", "passes", "words"),
+        [
+            (Protocol.LCP, (), "LCP: the first GRE packet; none has come"),
+            (Protocol.LCP, (Protocol.LCP,), "LCP: the peer's LCP packet"),
+            (Protocol.CHAP, (), "authentication: repeat CHAP Challenge"),
+            (Protocol.CCP, (), "encryption (CCP): the peer's CCP packet"),
+            (Protocol.IPCP, (), "addresses (IPCP): the peer's IPCP packet"),
+        ],
+        ids=["no GRE", "LCP", "authentication", "CCP", "IPCP"],
+    )
+    async def test_a_session_in_each_state_shows_what_it_waits_for(self, tmp_path, mute, passes, words):
+        async with steered(tmp_path) as it:
+            path, passing = it.home.caller_path, list(passes)
+            send = path.send_frame
+
+            def send_but_the_muted(call_id, frame):
+                protocol = decode_frame(frame)[0]
+                if protocol in passing:
+                    passing.remove(protocol)
+                elif protocol == mute:
+                    return
+                send(call_id, frame)
+
+            path.send_frame = send_but_the_muted
+            await it.home.call()
+            for _ in range(200):
+                (row,) = await it.rows() or [{"waits_for": None}]
+                if row["waits_for"] == words:
+                    break
+            facts = await it.show(row)
+            assert facts["waits_for"] == words, facts
+            assert (facts["state"], facts["mtu"]) == ("waiting", None)
+            assert words.partition(": ")[2].partition(";")[0] in {wait["reason"] for wait in facts["deadlines"]}
 
     async def test_a_session_on_its_way_shows_what_it_waits_for(self, tmp_path):
         async with steered(tmp_path, auth={"refusal_delay": 15}) as it:

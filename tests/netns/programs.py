@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,12 +135,12 @@ def start_client(
     return start(namespace, folder, *command, name=name, OPENPPTP_PASSWORD=password)
 
 
-def command(runtime_directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def command(runtime_directory: Path, *words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run a command of ours on the server with this runtime directory, as it is seen from outside."""
     config = runtime_directory.parent / "steer.toml"
     config.write_text(f'[server]\nruntime_directory = "{runtime_directory}"\n')
     return subprocess.run(
-        [*OPENPPTP, *words, "--config", str(config)],
+        [*prefix, *OPENPPTP, *words, "--config", str(config)],
         env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
         capture_output=True,
         text=True,

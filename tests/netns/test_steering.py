@@ -1,10 +1,13 @@
 """openpptp status, sessions, show, disconnect and reload as commands, on a server with real clients."""
 
 import contextlib
+import grp
 import json
 import os
+import re
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +27,8 @@ from tests.netns.programs import (
 from tests.netns.topology import Topology
 
 pytestmark = pytest.mark.root
+
+GROUP = "daemon"  # of every Debian
 
 
 @dataclass
@@ -105,6 +110,44 @@ def test_two_clients_one_is_disconnected_and_a_reload_leaves_the_other(steered):
         assert set(steered.sessions()) == {"bob"}
         assert second_client.ping(OUR_ADDRESS, count=3)
     assert steered.server.stop() == 0
+
+
+def test_show_tells_real_loss_and_the_round_trip(make_topology, tmp_path):
+    topology = make_topology()
+    with serving(topology.server, tmp_path / "server", ppp={"echo_interval": 0.2, "echo_failures": 100}) as server:
+        steered = Steered(topology, tmp_path, server)
+        with steered.client(0):
+            (row,) = steered.sessions().values()
+            before = steered.json("show", row["id"])["counters"]
+            topology.nat.lose(20)
+            topology.client.ping(OUR_ADDRESS, count=100, wait=0.2)
+            topology.nat.lose(0)
+            assert topology.client.ping(OUR_ADDRESS, count=5)
+            shown = steered.json("show", row["id"])
+            arrived = shown["counters"]["packets_in"] - before["packets_in"]
+            assert 5 <= shown["counters"]["lost"] <= 60
+            assert 60 <= arrived <= 105
+            assert shown["loss"] == pytest.approx(
+                shown["counters"]["lost"] / (shown["counters"]["packets_in"] + shown["counters"]["lost"]), abs=1e-5
+            )
+            assert 0 < shown["round_trip"] < 5
+            text = steered.command("show", row["id"]).stdout
+            assert f"  {shown['counters']['lost']} packets from the peer, {shown['loss']:.2%};" in text
+            assert re.search(r"^round trip  [0-9.]+ ms$", text, re.MULTILINE)
+
+
+def test_members_of_the_group_steer_and_others_are_told_why_not(make_topology):
+    """In a folder of its own, since pytest's are for root alone."""
+    group, nobody = grp.getgrnam(GROUP).gr_gid, ("setpriv", "--reuid=65534", "--regid=65534")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with serving(make_topology().server, folder, admin={"group": GROUP}):
+            member = command(folder / "run" / "openpptp", "status", prefix=(*nobody, f"--groups={group}"))
+            other = command(folder / "run" / "openpptp", "status", prefix=(*nobody, "--clear-groups"))
+        assert (member.returncode, member.stderr) == (0, "")
+        assert (other.returncode, other.stdout) == (3, "")
+        assert "admin.group" in other.stderr
 
 
 def test_the_end_of_the_server_is_the_last_event_and_takes_the_socket_away(steered):

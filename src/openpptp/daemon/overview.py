@@ -14,6 +14,7 @@ from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.server import Server
 from openpptp.datapath.seam import Counters
 from openpptp.errors import SetupError
+from openpptp.tunnel.control_tables import State
 from openpptp.tunnel.session import Session
 
 ROWS_AT_ONCE = 50  # ours: the counters of so many calls are read before packets of the control connections have a turn
@@ -142,6 +143,8 @@ def _row(server: Server, driver: TunnelDriver, session: Session | None, now: flo
         "encryption": None,
     }
     if session is None:
+        if driver.tunnel.state == State.ESTABLISHED.value:
+            facts["waits_for"] = "a call"
         return facts
     facts |= {"id": driver.names.of(session.call_id), "user": session.user, "waits_for": session.waits_for()}
     record = server.sessions.get(session.call_id)

@@ -340,7 +340,7 @@ class Automaton:
         return self._identifier
 
     def _arm(self, delay: float, now: float) -> None:
-        self.deadline = Deadline(now + delay, f"{self.protocol.name} restart timer")
+        self.deadline = Deadline(now + delay, f"the peer's {self.protocol.name} packet")
 
     def _endless(self) -> str:
         return f"{self.protocol.name} negotiation does not converge: {MAX_ROUNDS} requests, and no agreement"

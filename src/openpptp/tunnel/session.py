@@ -79,6 +79,8 @@ class Session:
             return self.call.deadline.reason if self.call.deadline is not None else None
         if self._layers.deadline is not None:
             return self._layers.deadline.reason
+        if self._gre_by is not None:
+            return f"LCP: {self._gre_by.reason}; none has come"
         if self._link.phase is not Phase.NETWORK:
             what = _PHASES[self._link.phase]
         elif self._link_settings.encryption.required and not self._layers.encrypted:
