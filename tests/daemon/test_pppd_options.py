@@ -102,6 +102,7 @@ class WordTests:
         assert [(finding.place.line, finding.text) for finding in draft.findings] == [
             (1, "lock"),
             (1, "mru 1300"),
+            (5, ""),
             (4, "idle 600"),
             (5, "debug"),
         ]

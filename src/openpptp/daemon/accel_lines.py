@@ -71,9 +71,10 @@ class AccelLines:
         if self._depth >= MAX_DEPTH:
             self._draft.tell(place, line, Verdict.UNREADABLE, f"files include files more than {MAX_DEPTH} deep")
             return
-        self._draft.tell(place, line, Verdict.HONOURED, f"{path} is read here")
         self._depth += 1
         try:
+            read_text(path)
+            self._draft.tell(place, line, Verdict.HONOURED, f"{path} is read here")
             yield from self.read(path)
         except SetupError as error:
             self._draft.tell(place, line, Verdict.UNREADABLE, str(error))

@@ -20,6 +20,7 @@ ALREADY = {
     "it stays in the foreground": "nodetach -detach",
     "there is no multilink": "nomp nomultilink -mp nompshortseq noendpoint",
     "there is no IPX": "noipx -ipx noipx-routing",
+    "there is no ECP": "noecp -ecp",
     "a client gets no address but the one it was given": "noipdefault",
     "MPPE is stateless": "mppe-stateless",
     "there is no such file to lock": "nolock -lock",
@@ -55,6 +56,7 @@ LEFT_OUT = {
     "there is no multilink": "mp multilink +mp mrru/1 mpshortseq bundle/1 endpoint/1",
     "pptpd gives the address itself, and so does this server": """ipcp-accept-remote ipcp-no-address
         ipcp-no-addresses nosendip noip -ip""",
+    "forwarding is set by network.forward, and undone at the end": "ktune noktune",
     "IPv6 inside is link-local only": """ipv6cp-accept-local ipv6cp-accept-remote ipv6cp-use-ipaddr
         ipv6cp-use-persistent ipv6cp-use-remotenumber ipv6cp-noremote ipv6cp-nosend""",
     "there is no IPX": """ipx +ipx ipx-network/1 ipx-node/1 ipx-router-name/1 ipx-routing/1 ipxcp-accept-local

@@ -91,7 +91,10 @@ class PppdOptions:
         name, place = word
         known = pppd_names.HONOURED.get(name) or pppd_names.IGNORED.get(name) or pppd_names.DANGEROUS.get(name)
         count = known.arguments if known is not None else ARGUMENTS.get(name, 0)
-        arguments = [argument.text for argument in islice(words, count)]
+        following = list(islice(words, count))
+        for line in dict.fromkeys(argument.place for argument in following if argument.place != place):
+            self._draft.tell(line, "", Verdict.HONOURED, f"it goes on with what {name} in line {place.line} begins")
+        arguments = [argument.text for argument in following]
         text = name if name in pppd_names.SECRET else " ".join((name, *arguments))
         if name in pppd_names.SECRET:
             text += " (not shown)"
@@ -158,8 +161,9 @@ class PppdOptions:
         if depth >= MAX_DEPTH:
             self._draft.tell(place, text, Verdict.UNREADABLE, f"files name files more than {MAX_DEPTH} deep")
             return
-        self._draft.tell(place, text, Verdict.HONOURED, f"{path} is read here")
         try:
+            read_octets(path)
+            self._draft.tell(place, text, Verdict.HONOURED, f"{path} is read here")
             self.read(path, depth=depth + 1)
         except SetupError as error:
             self._draft.tell(place, text, Verdict.UNREADABLE, str(error))

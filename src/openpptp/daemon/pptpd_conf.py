@@ -200,6 +200,9 @@ class _Reader:
             pool = self._pool()
             self._local()
         connections = self._connections()
+        if not pool and connections is not None and "connections" in self._lines:
+            line = self._lines["connections"]
+            self._ignore(line.place, line.text, "there are no addresses that it could be cut to")
         if not pool or connections is None:
             return
         ours = self._draft.values.get(("network", "local_address"))
