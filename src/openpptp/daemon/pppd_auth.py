@@ -78,10 +78,11 @@ class AuthOptions:
             "none": "nomppe",
         }
         for part in value.split(","):
+            name = f"{text.partition(' ')[0]} {part}"
             if part in meanings:
-                self.mppe(place, text, meanings[part])
+                self.mppe(place, name, meanings[part])
             else:
-                self._draft.tell(place, text, Verdict.IGNORED, f"{part} is not known here")
+                self._draft.tell(place, name, Verdict.IGNORED, f"{part} is not known here")
 
     def finish(self, default: Place) -> None:
         """Set [auth]; default is the place of what no option says."""
