@@ -5,11 +5,28 @@ from pathlib import Path
 
 import click
 
-from openpptp.cli.options import Network, carrier_option, data_path_option, password_file_option, read_password
+from openpptp.cli.options import carrier_option, data_path_option, password_file_option, read_password
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY, ConnectRequest, EncryptionWord
 from openpptp.daemon.wishes import CarrierWord, DataPathWishes, DataPathWord
 from openpptp.errors import SetupError
+
+
+class Network(click.ParamType[IPv4Network, str]):
+    """An IPv4 network, as 10.0.0.0/24."""
+
+    name = "CIDR"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> IPv4Network:
+        """Read a network; complain when it is none, or names a host in it."""
+        try:
+            return IPv4Network(value)
+        except ValueError as error:
+            try:
+                remedy = f"did you mean {IPv4Network(value, strict=False)}?"
+            except ValueError:
+                remedy = "write it as 10.0.0.0/24"
+            self.fail(f"{error}; {remedy}", param, ctx)
 
 
 @click.command(epilog="Example: sudo openpptp connect vpn.example.org --user alice --route 10.0.0.0/8")

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import get_args
 
@@ -39,23 +38,6 @@ carrier_option = click.option(
     type=click.Choice(get_args(CarrierWord)),
     help="How the engine exchanges GRE: raw socket only, or packet rings where devices allow it.  [default: auto]",
 )
-
-
-class Network(click.ParamType[IPv4Network, str]):
-    """An IPv4 network, as 10.0.0.0/24."""
-
-    name = "CIDR"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> IPv4Network:
-        """Read a network; complain when it is none, or names a host in it."""
-        try:
-            return IPv4Network(value)
-        except ValueError as error:
-            try:
-                remedy = f"did you mean {IPv4Network(value, strict=False)}?"
-            except ValueError:
-                remedy = "write it as 10.0.0.0/24"
-            self.fail(f"{error}; {remedy}", param, ctx)
 
 
 def read_password(file: Path | None, prompt: str, *, confirm: bool = False) -> str:

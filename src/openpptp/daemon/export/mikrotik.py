@@ -34,7 +34,7 @@ def recipe(access: Access) -> Recipe:
         f"/interface pptp-client remove [find name={name}]",
         f"/ppp profile remove [find name={name}]",
     )
-    by_itself = "Through the tunnel goes what is for the server's end of it; --route and --default-route add."
+    by_itself = "Through the tunnel goes what is for its other end; --route and --default-route send more."
     head = comment(f"PPTP to {access.address} from RouterOS: paste these lines, or /import the file.")
     explained = comment(*weaknesses(terms), routing(access, by_itself), "Remove it:", *commands(undo))
     return Recipe(paste, head + "".join(f"{line}\n" for line in paste) + explained)

@@ -28,7 +28,7 @@ def recipe(access: Access) -> Recipe:
         *commands([f"sudo pppd call {access.name} updetach", f"sudo pkill -HUP -F /run/ppp-{access.name}.pid"]),
         f"Remove: delete {path}{' and the line in ' + secrets if alone else ''}.",
         *weaknesses(terms),
-        routing(access, "Through the tunnel goes what is for the server's end of it; --route and --default-route add."),
+        routing(access, "Through the tunnel goes what is for its other end; --route and --default-route send more."),
         *_routes(access),
     )
     call = _options(access, terms)

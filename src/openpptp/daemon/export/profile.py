@@ -19,24 +19,32 @@ def recipe(access: Access) -> Recipe:
         f"PPTP to {access.address} by OpenPPTP's own client. Put this at {path}, mode 600.",
         f"Connect:  sudo openpptp connect {access.name}",
         *weaknesses(terms),
-        routing(access, "Through the tunnel goes what is for the server's end of it; routes and default_route add."),
+        routing(access, "Through the tunnel goes what is for its other end; routes and default_route send more."),
     )
-    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in _profile(access, terms).items())
-    return Recipe((_command(access, terms),), head + "".join(lines), path)
+    return Recipe((_command(access, terms),), head + _toml(_profile(access, terms)), path)
 
 
-def _profile(access: Access, terms: Terms) -> dict[str, object]:
-    """Return the keys of ConnectRequest; JSON's notation for text, numbers, flags and lists is TOML's too."""
-    profile: dict[str, object] = {
-        "host": access.address,
-        "port": access.port,
-        "user": access.user,
-        "methods": [terms.method.value],
-        "encryption": "off" if terms.key_bits is None else "required",
-    }
+def _profile(access: Access, terms: Terms) -> dict[str, dict[str, object]]:
+    auth: dict[str, object] = {"user": access.user}
+    if access.password is not None:
+        auth["password"] = access.password
+    auth |= {"methods": [terms.method.value], "encryption": "off" if terms.key_bits is None else "required"}
     if terms.key_bits is not None:
-        profile["key_bits"] = [terms.key_bits]
-    return profile | {"routes": [str(route) for route in access.routes], "default_route": access.default_route}
+        auth["key_bits"] = [terms.key_bits]
+    return {
+        "server": {"hosts": [access.address], "port": access.port},
+        "auth": auth,
+        "network": {"routes": [str(route) for route in access.routes], "default_route": access.default_route},
+    }
+
+
+def _toml(sections: dict[str, dict[str, object]]) -> str:
+    """Write sections; JSON's notation for text, numbers, flags and lists is TOML's too."""
+    return "".join(
+        f"\n[{section}]\n"
+        + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+        for section, keys in sections.items()
+    )
 
 
 def _command(access: Access, terms: Terms) -> str:
