@@ -5,10 +5,10 @@ from openpptp.errors import EndReason
 SERVER = {
     EndReason.GRE_BLOCKED: "let IP protocol 47 pass both ways in every firewall on the way, also this machine's own; a "
     "Linux router that does NAT needs its module nf_conntrack_pptp, and others a switch for PPTP",
-    EndReason.AUTHENTICATION_UNSUITABLE: "let the client log in by a method of auth.methods; to add its own there is "
-    "weaker than MS-CHAPv2",
-    EndReason.ENCRYPTION_UNSUITABLE: "let the client encrypt with a key length of auth.key_bits; "
-    'auth.encryption = "optional" lets it in without, and its data in clear',
+    EndReason.AUTHENTICATION_UNSUITABLE: "let the client log in by a method that auth.methods allows; adding its own "
+    "there lets it in, and is weaker than MS-CHAPv2",
+    EndReason.ENCRYPTION_UNSUITABLE: "let the client encrypt with a key length that auth.key_bits allows; "
+    'auth.encryption = "optional" lets it in without, its data in clear',
     EndReason.NO_ADDRESS: "let the client take the address it is given; where none was free, enlarge network.pool or "
     "limits.sessions",
     EndReason.NEGOTIATION_FAILED: "run openpptp serve --debug, which logs what the two ends ask for",
