@@ -19,16 +19,15 @@ pytestmark = pytest.mark.interop
 POOL = range(int(IPv4Address("192.168.10.100")), int(IPv4Address("192.168.10.200")) + 1)
 PEER = recipe(Access(HOST, USER, name="seed", password=PASSWORD)).file
 "What `openpptp export --for pptp-linux --password-file` gives."
+PASTE = [line.replace("sudo ", "") for line in recipe(Access(HOST, USER, name="seed")).paste]
+"What `openpptp setup` prints, for a shell that is root's."
 
 
-def log_in(lab: Lab) -> str:
-    """Connect in the guest with what export made; return the interface."""
-    lab.guest.run(f"""set -e
-        cat >/etc/ppp/peers/seed <<'.'
-{PEER}
-.
-        chmod 600 /etc/ppp/peers/seed; : >/run/client.log
-        pppd call seed updetach usepeerdns debug logfile /run/client.log >/dev/null 2>&1 && exit
+def log_in(lab: Lab, set_up: str, connect: str) -> str:
+    """Set up and connect in the guest; return the interface."""
+    lab.guest.run(f"""{set_up}
+        : >/run/client.log
+        {connect} updetach usepeerdns debug logfile /run/client.log >/dev/null 2>&1 && exit
         cat /run/client.log; exit 1""")
     return lab.guest.run("sed -n 2p /run/ppp-seed.pid").output.strip()
 
@@ -65,7 +64,8 @@ class StepsTests:
             server = start_drop_in(lab.host, tmp_path / "server", etc)
             try:
                 self.serves(lab, server)
-                interface = log_in(lab)
+                file = f"cat >/etc/ppp/peers/seed <<'.'\n{PEER}.\nchmod 600 /etc/ppp/peers/seed"
+                interface = log_in(lab, file, "pppd call seed")
                 log = client_log(lab.guest)
                 ours = IPv4Address(re.search(r"local +IP address (\S+)", log)[1])
                 assert int(ours) in POOL
@@ -80,7 +80,8 @@ class StepsTests:
                 assert "masquerade" not in lab.host.run("nft", "list", "ruleset").stdout
                 server = start_drop_in(lab.host, tmp_path / "server", etc)
                 self.serves(lab, server)
-                reaches_the_world(lab, log_in(lab))
+                set_up, connect = PASTE
+                reaches_the_world(lab, log_in(lab, set_up.replace("PASSWORD", PASSWORD), connect))
                 hang_up(lab)
                 assert server.stop() == 0
             except BaseException as failure:
