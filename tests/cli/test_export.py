@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 from tests.seed_files import lay_out
 
+from openpptp.cli.export import CLIENTS
 from openpptp.cli.program import program
+from openpptp.daemon.export.clients import Client
 from openpptp.daemon.first_run import Host
 
 
@@ -43,6 +45,14 @@ class ExportTests:
         result = run(config, "--for", "windows")
         assert result.exit_code == 2
         assert result.stderr == f"name the user with --user; {config.parent}/chap-secrets has anna, bob\n"
+
+    def test_a_line_for_anybody_is_no_user(self, config):
+        (config.parent / "chap-secrets").write_text("* * s3cret *\n")
+        result = run(config, "--for", "windows")
+        assert result.stderr == f"name the user with --user; {config.parent}/chap-secrets has none\n"
+
+    def test_the_clients_offered_are_those_there_are_settings_for(self):
+        assert [client.value for client in Client] == list(CLIENTS)
 
     def test_where_the_server_listens_is_its_address(self, config):
         config.write_text(config.read_text() + '[server]\nlisten = "203.0.113.9"\n')

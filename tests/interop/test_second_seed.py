@@ -40,9 +40,9 @@ def hang_up(lab: Lab) -> None:
 
 def reaches_the_world(lab: Lab, interface: str) -> None:
     """Ping what lies behind the server; it has no way back to 192.168.10.0/24, so the answer needs NAT."""
-    lab.guest.run(
-        f"ip route add {WORLD} dev {interface}; ping -c3 -i0.2 -W2 {SERVER_INSIDE}; ping -c3 -i0.2 -W2 {WORLD}"
-    )
+    lab.guest.run(f"""set -e
+        ip route add {WORLD} dev {interface}
+        ping -c3 -i0.2 -W2 {SERVER_INSIDE}; ping -c3 -i0.2 -W2 {WORLD}""")
 
 
 def reboot(lab: Lab, server: Program) -> None:

@@ -101,8 +101,9 @@ def _own_address(listens: str | None) -> str:
 
 def _only_user(secrets: Path) -> str:
     from openpptp.backends.secrets_edit import users  # noqa: PLC0415
+    from openpptp.backends.secrets_file import WILDCARD  # noqa: PLC0415
 
-    names = list(dict.fromkeys(entry.client for entry in users(secrets)))
+    names = list(dict.fromkeys(entry.client for entry in users(secrets) if entry.client != WILDCARD))
     if len(names) == 1:
         return names[0]
     some = ", ".join(names[:10]) + (" and more" if len(names) > 10 else "")

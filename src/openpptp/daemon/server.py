@@ -288,19 +288,26 @@ class Server:
             "octets_out": counters.octets_out,
             **words.losses(counters),
         }
-        self._log_end(driver, output, record, why if up_at is None else why | carried)
+        was_up = up_at is not None
+        self._log_end(driver, output, record, why | carried if was_up else why, was_up=was_up)
         user = record.user if record is not None else None
         self._tell(driver, output.call_id, "session ended", user=user, **why, **carried)
         if not driver.has_calls:
             self._waiting_room.expect_login(driver)
 
     def _log_end(
-        self, driver: TunnelDriver, output: tell.SessionEnded, record: SessionRecord | None, told: dict[str, Any]
+        self,
+        driver: TunnelDriver,
+        output: tell.SessionEnded,
+        record: SessionRecord | None,
+        told: dict[str, Any],
+        *,
+        was_up: bool,
     ) -> None:
         """Write the one line about a session's end; a refused log-in has had its line already."""
         log = driver.log.info
         known: dict[str, Any] = {"user": record.user} if record is not None else {}
-        if (mend := remedy(output.reason, was_up="seconds" in told)) is not None:
+        if (mend := remedy(output.reason, was_up=was_up)) is not None:
             log = driver.log.warning
             told = told | {"remedy": mend}
         elif output.reason is EndReason.AUTHENTICATION_REFUSED:

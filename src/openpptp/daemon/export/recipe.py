@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from openpptp.credentials import AuthMethod
 from openpptp.daemon.export.access import Access, Terms
 
 
@@ -32,10 +33,10 @@ def weaknesses(terms: Terms) -> tuple[str, ...]:
     """Say what of the server's settings leaves this client unprotected."""
     said = []
     if terms.key_bits is None:
-        said.append("Nothing is encrypted: the server's settings leave no other way.")
+        said.append("Nothing is encrypted: the server's settings leave this client no other way.")
     elif terms.key_bits < 128:
-        said.append(f"{terms.key_bits} bit protect against nobody; the server's settings leave no better.")
-    if terms.method.value == "PAP":
+        said.append(f"{terms.key_bits} bit protect against nobody; the server's settings leave this client no better.")
+    if terms.method is AuthMethod.PAP:
         said.append("The password crosses the network in clear text (PAP).")
     return tuple(said)
 
