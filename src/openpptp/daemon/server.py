@@ -20,8 +20,8 @@ from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimi
 from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
+from openpptp.daemon.endings import log_end
 from openpptp.daemon.events import EventStream
-from openpptp.daemon.remedies import remedy
 from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
@@ -280,41 +280,18 @@ class Server:
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Take the address back and write the last line."""
         record = self._forget(output.call_id, output.reason, lambda _call_id: counters)
-        up_at = record.up_at if record is not None else None
-        why = {"reason": output.reason.value.label, "detail": output.detail}
+        user, up_at = (record.user, record.up_at) if record is not None else (None, None)
         carried = {
             "seconds": round(0.0 if up_at is None else self._loop.time() - up_at, 1),
             "octets_in": counters.octets_in,
             "octets_out": counters.octets_out,
             **words.losses(counters),
         }
-        was_up = up_at is not None
-        self._log_end(driver, output, record, why | carried if was_up else why, was_up=was_up)
-        user = record.user if record is not None else None
+        log_end(driver, output, user, carried if up_at is not None else None)
+        why = {"reason": output.reason.value.label, "detail": output.detail}
         self._tell(driver, output.call_id, "session ended", user=user, **why, **carried)
         if not driver.has_calls:
             self._waiting_room.expect_login(driver)
-
-    def _log_end(
-        self,
-        driver: TunnelDriver,
-        output: tell.SessionEnded,
-        record: SessionRecord | None,
-        told: dict[str, Any],
-        *,
-        was_up: bool,
-    ) -> None:
-        """Write the one line about a session's end; a refused log-in has had its line already."""
-        log = driver.log.info
-        known: dict[str, Any] = {"user": record.user} if record is not None else {}
-        if (mend := remedy(output.reason, was_up=was_up)) is not None:
-            log = driver.log.warning
-            told = told | {"remedy": mend}
-        elif output.reason is EndReason.AUTHENTICATION_REFUSED:
-            log = driver.log.debug
-        if record is None:  # it never logged in: one line per reason and peer
-            known |= {"kind": f"ended: {output.reason.value.label}", "seldom": 1}
-        log("session ended", call=output.call_id, session=driver.names.of(output.call_id), **known, **told)
 
     def tunnel_ended(self, driver: TunnelDriver, output: tell.TunnelEnded) -> None:
         """Forget the connection."""

@@ -7,7 +7,7 @@ from tests.daemon.loopback import House, house
 from tests.eventually import until
 
 from openpptp.credentials import AuthMethod
-from openpptp.daemon.remedies import SERVER, remedy
+from openpptp.daemon.endings import REMEDIES
 from openpptp.errors import EndReason
 from openpptp.ppp.settings import EncryptionPolicy
 
@@ -78,7 +78,7 @@ class ScriptedPeerTests:
             await until(lambda: caller.over)
             line = await last_line(home)
         assert (line["log_level"], line["reason"], line["detail"]) == ("warning", reason.value.label, detail)
-        assert line["remedy"] == SERVER[reason]
+        assert line["remedy"] == REMEDIES[reason]
         assert not {"seconds", "octets_in", "octets_out"} & set(line)
 
     async def test_no_gre_at_all(self, tmp_path):
@@ -107,12 +107,22 @@ class ScriptedPeerTests:
         assert "remedy" not in line
         assert line["octets_in"] == 0
 
+    async def test_once_up_the_set_up_was_right_however_it_ends(self, tmp_path):
+        async with house(tmp_path) as home:
+            await home.log_in()
+            await until(lambda: home.log.about("session up"))
+            ((call_id, driver),) = home.server.calls.items()
+            driver.disconnect(call_id, EndReason.NO_ADDRESS)
+            line = await last_line(home)
+        assert (line["log_level"], line["reason"]) == ("info", "no-address")
+        assert "remedy" not in line
+
 
 class RemedyTests:
     """Every reason is one or the other."""
 
     def test_what_a_peer_or_a_person_wanted_needs_no_remedy(self):
-        without = {reason for reason in EndReason if remedy(reason, was_up=False) is None}
+        without = set(EndReason) - set(REMEDIES)
         assert without == {
             *(EndReason.USER_REQUEST, EndReason.PEER_REQUEST, EndReason.ADMIN_DISCONNECT, EndReason.SHUTDOWN),
             *(EndReason.CONNECTION_LOST, EndReason.PEER_SILENT, EndReason.IDLE, EndReason.TIME_LIMIT),
@@ -124,12 +134,8 @@ class RemedyTests:
     def test_settings_that_are_named_exist(self):
         from openpptp.daemon.config import Settings
 
-        for text in SERVER.values():
+        for text in REMEDIES.values():
             for word in text.replace(",", " ").replace(";", " ").split():
                 section, _, key = word.partition(".")
                 if section in Settings.model_fields and key:
                     assert key in Settings.model_fields[section].annotation.model_fields, word
-
-    @pytest.mark.parametrize("reason", SERVER)
-    def test_once_up_the_set_up_was_right(self, reason):
-        assert remedy(reason, was_up=True) is None
