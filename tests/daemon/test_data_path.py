@@ -1,6 +1,7 @@
 """Which data path is chosen, and which doors are opened for it."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
 
@@ -108,7 +109,7 @@ class DoorsTests:
             doors.open_tun("pptp0")
             assert doors.open_data_path(**CALLBACKS) == "the engine"
         address = IPv4Address("192.0.2.1")
-        large = {"offload": True, "queues": 2}
+        large = {"offload": True, "queues": 2, "opened": []}
         assert opened.did == [("gre", address), ("gre", address), ("pptp0", large), (2, (11, 12), "raw", True)]
         [line] = log.about("data path")
         assert (line["kind"], line["processor"], line["carrier"]) == ("engine", "all of it", "raw")
@@ -122,8 +123,29 @@ class DoorsTests:
             path = doors.open_data_path(**CALLBACKS)
             assert isinstance(path, ReferenceDataPath)
             path.close()
-        assert opened.did == [("gre", None), ("pptp0", {})]
+        assert opened.did == [("gre", None), ("pptp0", {"offload": False, "queues": 1, "opened": []})]
         assert [line["kind"] for line in log.about("data path")] == ["reference"]
+
+    @pytest.mark.parametrize("used", [True, False])
+    async def test_a_node_of_root_is_opened_for_each_queue_before_the_device(self, opened, monkeypatch, used):
+        pipes = [os.pipe() for _ in range(2)]
+        nodes = [reading for reading, _ in pipes]
+        left = list(nodes)
+        monkeypatch.setattr(module, "open_node", lambda: left.pop(0))
+        async with AsyncExitStack() as undo:
+            doors = Doors(DataPathWishes("engine", threads=2), Log().logger, undo)
+            doors.open_nodes()
+            if used:
+                doors.open_tun("pptp0")
+        if used:
+            assert opened.did == [("pptp0", {"offload": True, "queues": 2, "opened": nodes})]
+        for reading, writing in pipes:
+            os.close(writing)
+            if used:
+                os.close(reading)  # the device's now, which here is none
+            else:
+                with pytest.raises(OSError, match="Bad file descriptor"):
+                    os.fstat(reading)
 
     async def test_what_was_opened_is_closed_when_a_later_step_fails(self, opened):
         async def start() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.net.packets import ENVIRONMENT
 
 from openpptp.errors import SetupError
-from openpptp.net.journal import Journal
+from openpptp.net.journal import Journal, is_held
 
 
 class JournalTests:
@@ -109,10 +109,61 @@ class SetupTests:
         def refuse(*_, **__):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(Path, "write_text", refuse)
+        monkeypatch.setattr("openpptp.net.journal.os.replace", refuse)
         with pytest.raises(SetupError, match="No space left"):
             journal.remember("route", name="a")
         assert journal.entries("route") == [made]
         journal.forget(made)
         assert journal.entries("route") == []
         journal.close()
+
+
+class ForeignDirectoryTests:
+    """The server's user owns the directory; what he may have laid there must not be written through, by root."""
+
+    @pytest.fixture
+    def precious(self, tmp_path):
+        file = tmp_path / "precious"
+        file.write_text("precious")
+        return file
+
+    @pytest.fixture
+    def directory(self, tmp_path):
+        folder = tmp_path / "run"
+        folder.mkdir()
+        return folder
+
+    def test_a_link_for_a_lock_is_refused(self, precious, directory):
+        (directory / "lock").symlink_to(precious)
+        with pytest.raises(SetupError, match="cannot use the runtime directory"):
+            Journal(directory)
+        assert precious.read_text() == "precious"
+
+    def test_a_second_name_of_a_file_is_not_written_to(self, precious, directory):
+        (directory / "lock").hardlink_to(precious)
+        Journal(directory).close()
+        assert precious.read_text() == "precious"
+
+    @pytest.mark.parametrize("lay", [Path.symlink_to, Path.hardlink_to])
+    def test_what_lies_where_the_draft_goes_is_replaced(self, precious, directory, lay):
+        lay(directory / "undo.json.new", precious)
+        journal = Journal(directory)
+        journal.remember("route", name="a")
+        journal.close()
+        assert precious.read_text() == "precious"
+        assert "route" in (directory / "undo.json").read_text()
+
+    def test_a_link_for_the_directory_is_refused(self, tmp_path, directory):
+        (tmp_path / "link").symlink_to(directory)
+        with pytest.raises(SetupError, match="cannot use the runtime directory"):
+            Journal(tmp_path / "link")
+        assert list(directory.iterdir()) == []
+
+
+class IsHeldTests:
+    def test_only_while_a_process_has_it(self, tmp_path):
+        assert not is_held(tmp_path / "none")
+        journal = Journal(tmp_path)
+        assert is_held(tmp_path)
+        journal.close()
+        assert not is_held(tmp_path)

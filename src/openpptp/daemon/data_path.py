@@ -15,7 +15,7 @@ from openpptp.datapath.seam import DataPath, EncryptionLost, FrameReceived
 from openpptp.errors import SetupError
 from openpptp.net import engine
 from openpptp.net.gre import RawGrePort
-from openpptp.net.tun import Tun
+from openpptp.net.tun import Tun, open_node
 
 FEW_PROCESSORS = 3  # ours: one thread each way leaves one of them for everything else
 MOST_BY_ITSELF = 4  # ours: more threads each way are an administrator's choice
@@ -32,6 +32,7 @@ class Doors:
         self._native = has_engine(wishes.kind, log)
         self._threads = (wishes.threads or threads_for(len(os.sched_getaffinity(0)))) if self._native else 1
         self._gre: list[RawGrePort] = []
+        self._nodes: list[int] = []
         self._tun: Tun
 
     def open_gre(self, bind: IPv4Address | None = None) -> None:
@@ -41,9 +42,20 @@ class Doors:
             self._undo.callback(port.close)
             self._gre.append(port)
 
+    def open_nodes(self) -> None:
+        """Open what the TUN device is made of, where only root may."""
+        for _ in range(self._threads):
+            self._nodes.append(open_node())
+        self._undo.callback(self._close_nodes)
+
+    def _close_nodes(self) -> None:
+        while self._nodes:
+            os.close(self._nodes.pop())
+
     def open_tun(self, name: str) -> Tun:
         """Make the TUN device."""
-        self._tun = Tun(name, offload=True, queues=self._threads) if self._native else Tun(name)
+        nodes, self._nodes = self._nodes, []
+        self._tun = Tun(name, offload=self._native, queues=self._threads, opened=nodes)
         self._undo.callback(self._tun.close)
         return self._tun
 

@@ -13,7 +13,9 @@ from typing import Any, Self
 
 from openpptp.errors import SetupError
 
-NAME = "undo.json"
+NAME, DRAFT, LOCK = "undo.json", "undo.json.new", "lock"
+FILES = (NAME, DRAFT, LOCK)
+"All that lies in the directory because of us."
 
 Entry = dict[str, Any]
 "One change: its kind, and the facts that identify it."
@@ -29,9 +31,9 @@ class Journal:
         """
         self._directory = directory
         self._entries: list[Entry] = []
-        self._lock = -1
+        self._lock = self._folder = -1
         if directory is not None:
-            self._lock = _lock(directory)
+            self._lock, self._folder = _lock(directory)
             self._entries = _read(self._path())
 
     @classmethod
@@ -71,21 +73,44 @@ class Journal:
         """Let go of the directory; what is still written down waits for the next process."""
         if self._lock >= 0:
             os.close(self._lock)
-            self._lock = -1
+            os.close(self._folder)
+            self._lock = self._folder = -1
 
-    def _path(self, suffix: str = "") -> Path:
+    def _path(self) -> Path:
         assert self._directory is not None
-        return self._directory / f"{NAME}{suffix}"
+        return self._directory / NAME
 
     def _write(self) -> None:
         if self._directory is None:
             return
-        path, draft = self._path(), self._path(".new")
+        path = self._path()
         try:
-            draft.write_text(json.dumps({"world": _world(), "entries": self._entries}, indent=1), encoding="utf-8")
-            draft.replace(path)
+            # Always anew: the directory may be the server's, whose user could lay a link there, while we are root.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(DRAFT, dir_fd=self._folder)
+            with open(DRAFT, "x", encoding="utf-8", opener=self._open) as file:
+                file.write(json.dumps({"world": _world(), "entries": self._entries}, indent=1))
+            os.replace(DRAFT, NAME, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         except OSError as error:
             raise SetupError(f"cannot write {path}, which says how to undo our changes: {error.strerror}") from error
+
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(name, flags, 0o644, dir_fd=self._folder)
+
+
+def is_held(directory: Path) -> bool:
+    """Tell whether a running process has the directory."""
+    try:
+        file = os.open(directory / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def _read(path: Path) -> list[Entry]:
@@ -105,12 +130,16 @@ def _world() -> str:
     return f"{boot} {Path('/proc/thread-self/ns/net').readlink()}"
 
 
-def _lock(directory: Path) -> int:
-    path = directory / "lock"
+def _lock(directory: Path) -> tuple[int, int]:
+    """Return descriptors of the lock, which we hold then, and of the directory it lies in."""
+    folder = -1
     try:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=folder)
     except OSError as error:
+        if folder >= 0:
+            os.close(folder)
         exit_code = 3 if isinstance(error, PermissionError) else 1
         message = f"cannot use the runtime directory {directory}: {error.strerror}; run as root or name another one"
         raise SetupError(message, exit_code=exit_code) from error
@@ -119,11 +148,14 @@ def _lock(directory: Path) -> int:
     except BlockingIOError as error:
         owner = os.pread(file, 20, 0).decode("ascii", "replace").strip()
         os.close(file)
+        os.close(folder)
         message = (
             f"another openpptp (process {owner or '?'}) already runs with {directory}; stop it or name another one"
         )
         raise SetupError(message) from error
     with contextlib.suppress(OSError):  # a full disk: the number is for people only
+        if os.fstat(file).st_nlink != 1:  # another name of somebody's file: not to be written to
+            return file, folder
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
-    return file
+    return file, folder

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 from collections import Counter
+from collections.abc import Sequence
 from struct import Struct
 
 from openpptp.errors import SetupError
@@ -44,10 +45,18 @@ class Tun:
     """A TunDevice of the system; the interface exists as long as this object is open."""
 
     def __init__(
-        self, name: str = "pptp%d", *, node: str = DEVICE_NODE, offload: bool = False, queues: int = 1
+        self,
+        name: str = "pptp%d",
+        *,
+        node: str = DEVICE_NODE,
+        offload: bool = False,
+        queues: int = 1,
+        opened: Sequence[int] = (),
     ) -> None:
         """Make the interface; %d in name stands for the first free number.
 
+        opened are descriptors that open_node gave, one for each queue, which are this object's to close from here on;
+        what is missing of them is opened now.
         offload and queues are for whoever reads and writes filenos itself: offload puts 10 octets of struct
         virtio_net_hdr before each packet and allows large segments; queues spreads flows over so many descriptors.
         Raises SetupError when there is no TUN driver, no privilege, or the name is taken.
@@ -58,11 +67,13 @@ class Tun:
             message = f"'{name}' cannot name an interface: use 1 to {LONGEST_NAME} ASCII letters, digits, '-' or '_'"
             raise SetupError(message, exit_code=2)
         flags = IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if offload else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
-        self._files: list[int] = []
+        self._files = list(opened)
         try:
-            self._name = self._add_queue(node, name, flags)
-            for _ in range(1, queues):
-                self._add_queue(node, self._name, flags)
+            while len(self._files) < queues:
+                self._files.append(open_node(node))
+            self._name = _attach(self._files[0], name, flags)
+            for file in self._files[1:]:
+                _attach(file, self._name, flags)
             self.merges_udp = offload and _allow_large(self._files[0])
             "It takes several datagrams as one large one, and gives them so."
         except BaseException:
@@ -74,10 +85,6 @@ class Tun:
         "Packets the system did not take, by errno's name."
         self.gone = False
         "The interface was deleted under us; its descriptor stays readable for ever, so stop watching it."
-
-    def _add_queue(self, node: str, name: str, flags: int) -> str:
-        self._files.append(_open_node(node))
-        return _attach(self._files[-1], name, flags)
 
     @property
     def name(self) -> str:
@@ -125,7 +132,8 @@ class Tun:
             os.close(self._files.pop())
 
 
-def _open_node(node: str) -> int:
+def open_node(node: str = DEVICE_NODE) -> int:
+    """Return a descriptor for one queue of an interface to be made; raise SetupError."""
     try:
         return os.open(node, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
