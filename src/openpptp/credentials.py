@@ -28,7 +28,7 @@ class PapPresented:
     """User name and password in clear (RFC 1334 section 2.2.1)."""
 
     user: bytes
-    password: bytes
+    password: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ChapMd5Presented:
     user: bytes
     identifier: int
     challenge: bytes
-    response: bytes
+    response: bytes = field(repr=False)
     "16 octets."
 
 
@@ -49,9 +49,9 @@ class MsChapV1Presented:
     user: bytes
     challenge: bytes
     "8 octets."
-    lm_response: bytes
+    lm_response: bytes = field(repr=False)
     "24 octets."
-    nt_response: bytes
+    nt_response: bytes = field(repr=False)
     "24 octets."
     use_nt_response: bool
 
@@ -65,7 +65,7 @@ class MsChapV2Presented:
     "16 octets."
     peer_challenge: bytes
     "16 octets."
-    nt_response: bytes
+    nt_response: bytes = field(repr=False)
     "24 octets."
 
 
@@ -115,7 +115,7 @@ class Accepted:
     "The name for logs, limits and accounting."
     network: NetworkGrant | None = None
     "None: no address could be leased; the session ends with NO_ADDRESS."
-    authenticator_response: bytes = b""
+    authenticator_response: bytes = field(default=b"", repr=False)
     "MS-CHAPv2 only: the 20 octets that S= carries (RFC 2759 section 8.7)."
     keys: MppeStartKeys | None = field(default=None, repr=False)
     "Given by MS-CHAPv1 and MS-CHAPv2 only; PAP and CHAP-MD5 make no keys."

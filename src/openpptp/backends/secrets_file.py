@@ -11,6 +11,7 @@ from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 
+from openpptp.backends.file_access import open_file
 from openpptp.backends.secrets_words import Line, split_lines
 from openpptp.crypto import MAX_PASSWORD
 from openpptp.errors import SetupError
@@ -112,7 +113,7 @@ def read(path: Path) -> Secrets:
 def read_octets(path: Path) -> tuple[bytes, int]:
     """Return a regular file's octets and mode; raise SetupError, with the remedy, when it cannot be read."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(open_file(path), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SetupError(f"{path} is not a regular file; name one in [users]", exit_code=2)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from openpptp import crypto
+from openpptp.backends.file_access import Look, look
 from openpptp.backends.secrets_file import AddressRules, Entry, Secrets, read
 from openpptp.credentials import (
     ChapMd5Presented,
@@ -24,7 +25,7 @@ from openpptp.credentials import (
 )
 from openpptp.errors import SetupError
 
-Signature = tuple[tuple[int, int, int] | None, ...]
+Signature = tuple[Look | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Admitted:
 
     user: str
     addresses: AddressRules
-    authenticator_response: bytes = b""
+    authenticator_response: bytes = field(default=b"", repr=False)
     keys: MppeStartKeys | None = field(default=None, repr=False)
 
     def allowed_address(self, address: IPv4Address) -> bool:
@@ -55,8 +56,8 @@ class Admitted:
 class _Proof:
     """What a right password gives besides the way in."""
 
-    authenticator_response: bytes = b""
-    keys: MppeStartKeys | None = None
+    authenticator_response: bytes = field(default=b"", repr=False)
+    keys: MppeStartKeys | None = field(default=None, repr=False)
 
 
 class SecretsUsers:
@@ -179,12 +180,11 @@ def _signature(files: tuple[Path, ...]) -> Signature:
     return tuple(map(_file_signature, files))
 
 
-def _file_signature(file: Path) -> tuple[int, int, int] | None:
+def _file_signature(file: Path) -> Look | None:
     try:
-        status = os.stat(file)
+        return look(file)
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _prove(presented: Presented, secret: str) -> _Proof | Refused:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from openpptp.cli import OWN_PROCESS
 from openpptp.cli.options import carrier_option, data_path_option, password_file_option, read_password
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY, ConnectRequest, EncryptionWord
@@ -115,6 +116,10 @@ def connect(  # noqa: PLR0917 - click passes them by name
         data_path=DataPathWishes(data_path or "auto", carrier or "auto"),
     )
     from openpptp.daemon.client import connect as run  # noqa: PLC0415
+    from openpptp.daemon.confined import confine_client  # noqa: PLC0415
+
+    if ctx.obj is OWN_PROCESS:
+        confine_client()
 
     ctx.exit(run(request))
 

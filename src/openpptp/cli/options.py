@@ -48,7 +48,7 @@ def read_password(file: Path | None, prompt: str, *, confirm: bool = False) -> s
     if file is not None:
         password = _first_line(file)
     elif PASSWORD_VARIABLE in os.environ:
-        password = os.environ[PASSWORD_VARIABLE]
+        password = os.environ.pop(PASSWORD_VARIABLE)  # or every program we start would be told
     elif sys.stdin.isatty():
         password = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     else:

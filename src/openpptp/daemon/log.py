@@ -34,7 +34,12 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
         stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
         writer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     else:
-        writer = [structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, sort_keys=False)]
+        # Of its own accord it shows the local variables, secrets among them, wherever the package rich is installed.
+        plain = structlog.dev.plain_traceback
+        colors = stream.isatty()
+        writer = [
+            structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False, exception_formatter=plain)
+        ]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -36,6 +36,10 @@ class Keys(NamedTuple):
     key_bits: int
     stateful: bool
 
+    def __repr__(self) -> str:
+        """Show all but the key."""
+        return f"Keys(key_bits={self.key_bits}, stateful={self.stateful})"
+
 
 class Rate(NamedTuple):
     """A token bucket."""

@@ -169,7 +169,7 @@ class MsChapV2Response:
 class MsChapV2Success:
     """Text of an MS-CHAPv2 Success (RFC 2759 section 5)."""
 
-    authenticator_response: bytes
+    authenticator_response: bytes = field(repr=False)
     "20 octets; S= carries them as 40 hexadecimal digits."
     message: str = ""
 
