@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,6 +127,7 @@ class ArgumentTests:
             "BYTES_SENT": "5",
             "BYTES_RCVD": "17",
         }
+        assert told.keys() - {"PATH"} <= hook_programs.ENVIRONMENT
 
     async def test_a_name_made_for_a_shell_meets_none(self, start, script, out, tmp_path):
         script("auth-up", 'printf "%s" "$2" >OUT; printf "|%s" "$PEERNAME" >>OUT')
@@ -494,3 +496,45 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+class RunnerTests:
+    """Where programs are not for the server to run, it tells whom they are for (daemon/monitor/link.py)."""
+
+    class Elsewhere:
+        """Plays the monitor's link."""
+
+        def __init__(self) -> None:
+            self.ran: list[HookJob] = []
+            self.go = threading.Event()
+            self.ended = False
+
+        def run(self, job: HookJob) -> list[hook_programs.Finding]:
+            self.ran.append(job)
+            self.go.wait(20)
+            return [hook_programs.Finding("a hook said", wrong=False, facts={"hook": "x", "output": str(job.event)})]
+
+        def end_hooks(self) -> None:
+            self.ended = True
+            self.go.set()
+
+    async def test_it_gets_each_event_in_order_and_its_findings_are_logged(self, script, out):
+        script("ip-up", "touch OUT")
+        elsewhere, running = self.Elsewhere(), Running()
+        elsewhere.go.set()
+        running.hooks = Hooks(HooksSection(directory=out.parent / "hooks"), "pptp0", running.log.logger, elsewhere)
+        await running.live()
+        assert [job.event for job in elsewhere.ran] == ["auth-up", "ip-up", "ip-down", "auth-down"]
+        assert len(running.log.about("a hook said")) == 4
+        assert not out.exists()
+        await running.hooks.close()
+
+    async def test_it_is_told_to_end_what_hangs(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(hooks, "EXIT_TIMEOUT", 0.01)
+        elsewhere, log = self.Elsewhere(), Log()
+        hanging = Hooks(HooksSection(directory=tmp_path), "pptp0", log.logger, elsewhere)
+        hanging.logged_in(session(), 100.0)
+        await until(lambda: elsewhere.ran)
+        await hanging.close()
+        assert elsewhere.ended
+        assert len(elsewhere.ran) == 1

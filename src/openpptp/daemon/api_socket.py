@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from openpptp.errors import SetupError
@@ -68,12 +69,20 @@ def open_socket(path: Path, group: str | None) -> socket.socket:
     return listener
 
 
-def give_to(path: Path, group: str | None) -> None:
-    """Let the members of group use the socket as root may; without a group, root alone."""
+def give_to(path: Path, group: str | None, *, as_root: Callable[[], None] | None = None) -> None:
+    """Let the members of group use the socket as root may; without a group, root alone.
+
+    as_root gives it to that group when we may not: to groups the server was not in when it ceased to be root.
+    """
     try:
         os.chmod(path, 0o600)
         if group is not None:
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            try:
+                os.chown(path, -1, grp.getgrnam(group).gr_gid)
+            except PermissionError:
+                if as_root is None:
+                    raise
+                as_root()
             os.chmod(path, 0o660)
     except KeyError:
         raise SetupError(no_group(group), exit_code=2) from None

@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +24,11 @@ RUN_PARTS_NAME = re.compile(r"[A-Za-z0-9_-]+")  # run-parts(8): what the names i
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 RUN_PARTS_NAMES = ("PPP_IFACE", "PPP_TTY", "PPP_SPEED", "PPP_LOCAL", "PPP_REMOTE", "PPP_IPPARAM")
 "What Debian's /etc/ppp/ip-up gives the programs in ip-up.d, in the order of its arguments."
+ENVIRONMENT = frozenset({
+    *("DEVICE", "IFNAME", "SPEED", "PEERNAME", "IPLOCAL", "IPREMOTE", "REMOTENUMBER", "LINKNAME"),
+    *("DNS1", "DNS2", "WINS1", "WINS2", "CONNECT_TIME", "BYTES_SENT", "BYTES_RCVD", "ORIG_UID", "PPPLOGNAME"),
+})  # fmt: skip
+"All that a session can put into the environment; no variable among them changes what a program or its loader does."
 
 
 class HookEvent(StrEnum):
@@ -64,6 +69,8 @@ class HookPrograms:
     timeout: float = 30.0
     stop: int = -1
     "A descriptor that becomes readable when running hooks are to be ended at once; -1: there is none."
+    also_refused: Callable[[Path], str | None] = lambda _path: None
+    "Says why a program that could be run must not be."
 
     def run(self, job: HookJob) -> list[Finding]:
         """Run the programs of an event, one after another, and return what a person should read of it."""
@@ -94,7 +101,7 @@ class HookPrograms:
                     yield part, {**job.environment, **extra}
 
     def _run_one(self, path: Path, job: HookJob, environment: Mapping[str, str]) -> list[Finding]:
-        why_not = refusal(path)
+        why_not = refusal(path) or self.also_refused(path)
         if why_not is not None:
             return [_wrong("a hook is not run", path, why_not)]
         try:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -26,11 +27,23 @@ LINES = 3  # ours: lines about one hook in ten seconds
 TTY, SPEED = "none", "0"  # there is no serial line; accel-ppp says the same to the same scripts
 
 
+class Runner(Protocol):
+    """Runs the programs of an event for us, where that is not for this process to do (daemon/monitor/link.py)."""
+
+    def run(self, job: HookJob) -> list[Finding]:
+        """Run them, and return what a person should read of it; called in a thread."""
+
+    def end_hooks(self) -> None:
+        """End what runs, and run no more."""
+
+
 class Hooks:
     """A SessionWatcher that runs hooks, and their end when the server ends."""
 
-    def __init__(self, settings: HooksSection, interface: str, log: FilteringBoundLogger) -> None:
-        """Run nothing yet; interface is the device all sessions share."""
+    def __init__(
+        self, settings: HooksSection, interface: str, log: FilteringBoundLogger, runner: Runner | None = None
+    ) -> None:
+        """Run nothing yet; interface is the device all sessions share, runner who runs the programs if not we."""
         self._interface = interface
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -38,6 +51,7 @@ class Hooks:
         self._programs = HookPrograms(
             settings.directory, settings.commands(), timeout=settings.timeout, stop=self._stop
         )
+        self._runner = runner
         self._threads = ThreadPoolExecutor(settings.at_once, thread_name_prefix="hook")
         self._chains: dict[str, deque[HookJob]] = {}
         "Events of each session that wait, behind the one that runs."
@@ -129,7 +143,8 @@ class Hooks:
         while self._ready and self._running < self._at_once:
             session_id, job = self._ready.popleft()
             self._running += 1
-            future = self._loop.run_in_executor(self._threads, self._programs.run, job)
+            run = self._programs.run if self._runner is None else self._runner.run
+            future = self._loop.run_in_executor(self._threads, run, job)
             future.add_done_callback(partial(self._done, session_id, job))
 
     def _done(self, session_id: str, job: HookJob, done: "asyncio.Future[list[Finding]]") -> None:
@@ -200,6 +215,8 @@ class Hooks:
                 self._over(session_id)
             self._ready.clear()
             os.eventfd_write(self._stop, 1)
+            if self._runner is not None:
+                self._runner.end_hooks()
             self._threads.shutdown(wait=False, cancel_futures=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), END_TIMEOUT)

@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from openpptp.backends.accounting import WAITING_MOST, Accounting
 from openpptp.daemon.config import Settings
-from openpptp.daemon.hooks import Hooks
+from openpptp.daemon.hooks import Hooks, Runner
 from openpptp.daemon.ledger import Ledger
 from openpptp.daemon.session_record import SessionWatcher
 from openpptp.datapath.seam import Counters
@@ -17,12 +17,14 @@ from openpptp.datapath.seam import Counters
 class Watchers:
     """The session watchers a server is given, as its settings want them."""
 
-    def __init__(self, settings: Settings, interface: str, log: FilteringBoundLogger) -> None:
-        """Open what the settings ask for; interface is the device all sessions share."""
+    def __init__(
+        self, settings: Settings, interface: str, log: FilteringBoundLogger, runner: Runner | None = None
+    ) -> None:
+        """Open what the settings ask for; interface is the device all sessions share, runner runs hooks if not we."""
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._interval = settings.accounting.interim
-        self._hooks = Hooks(settings.hooks, interface, log) if settings.hooks.wanted else None
+        self._hooks = Hooks(settings.hooks, interface, log, runner) if settings.hooks.wanted else None
         self._accounting: Accounting | None = None
         self._ledger: Ledger | None = None
         self._keeping: asyncio.Task[None] | None = None
