@@ -104,7 +104,7 @@ class ServeTests:
     def test_settings_findings_and_a_way_to_read_again(self, conf, monkeypatch):
         started = []
         daemon = types.ModuleType("openpptp.daemon.serve")
-        daemon.serve = lambda settings, reread, findings: started.append((settings, reread, findings)) or 0
+        daemon.serve = lambda settings, read, findings, monitor: started.append((settings, read, findings)) or 0
         monkeypatch.setitem(sys.modules, "openpptp.daemon.serve", daemon)
         assert run("serve", "--pptpd-conf", conf, "--carrier", "raw").exit_code == 0
         ((settings, reread, findings),) = started

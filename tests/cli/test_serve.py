@@ -66,7 +66,7 @@ class ServeTests:
     def _started(self, monkeypatch):
         self.started = []
         daemon = types.ModuleType("openpptp.daemon.serve")
-        daemon.serve = lambda _settings, reread, findings=(): self.started.append(reread()) or 1
+        daemon.serve = lambda _settings, read, _findings, _monitor: self.started.append(read()) or 1
         monkeypatch.setitem(sys.modules, "openpptp.daemon.serve", daemon)
 
     def test_the_server_gets_the_settings_and_its_code_is_ours(self, config):

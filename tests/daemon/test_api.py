@@ -27,7 +27,7 @@ from openpptp.daemon.api_client import ApiClient
 from openpptp.daemon.api_socket import give_to, open_socket, path_for, path_in
 from openpptp.daemon.config import Settings
 from openpptp.daemon.events import Queue
-from openpptp.daemon.reload import Reloader
+from openpptp.daemon.reload import Reading, Reloader
 from openpptp.datapath.seam import Counters
 from openpptp.errors import EndReason, SetupError
 from openpptp.ppp.settings import EncryptionPolicy
@@ -49,10 +49,10 @@ class Steered:
         self.reloader = Reloader(home.server, home.settings, self._reread, home.log.logger)
         self.api = Api(home.server, self.reloader, asyncio.get_running_loop().time())
 
-    def _reread(self) -> Settings:
+    def _reread(self) -> Reading:
         if isinstance(self.file, SetupError):
             raise self.file
-        return self.file
+        return Reading.of(self.file)
 
     def write(self, **sections: dict[str, object]) -> None:
         """Change the settings file."""
@@ -660,6 +660,23 @@ class SocketTests:
             assert self.mode(tmp_path / "s") == 0o660
             assert (tmp_path / "s").group() == GROUP
             give_to(tmp_path / "s", None)
+
+    @pytest.mark.parametrize("helped", [True, False])
+    def test_a_group_the_server_is_not_in_is_for_root_to_give(self, tmp_path, monkeypatch, helped):
+        path, asked = tmp_path / "s", []
+        path.touch(0o600)
+
+        def refuse(*_):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("openpptp.daemon.api_socket.os.chown", refuse)
+        if helped:
+            give_to(path, GROUP, as_root=lambda: asked.append(path))
+            assert (asked, path.stat().st_mode & 0o777) == ([path], 0o660)
+        else:
+            with pytest.raises(SetupError, match=r"cannot give .* to the group"):
+                give_to(path, GROUP)
+            assert path.stat().st_mode & 0o777 == 0o600
             assert self.mode(tmp_path / "s") == 0o600
 
     def test_a_member_of_the_group_gets_in_and_nobody_else(self, tmp_path):

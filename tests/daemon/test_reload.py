@@ -1,13 +1,14 @@
 """Which settings change in a running server."""
 
 import contextlib
+import json
 
 import pytest
 from pydantic import ValidationError
 
 from openpptp.daemon.config import Settings
 from openpptp.daemon.mistakes import section_model
-from openpptp.daemon.reload import LIVE, Change, compare, merged
+from openpptp.daemon.reload import LIVE, Change, Reading, compare, merged
 
 POOL = {"network": {"pool": ["10.0.0.0/24"]}}
 KEYS = [
@@ -58,6 +59,19 @@ class CompareTests:
         report = compare(running, wanted)
         assert report.applied == []
         assert [change.key for change in report.restart] == ["auth.encryption", "auth.stateful"]
+
+
+class ReadingTests:
+    """What the monitor reads as root and sends to the server."""
+
+    @pytest.mark.parametrize("key", KEYS)
+    def test_each_setting_arrives_as_it_was(self, key):
+        before = Reading.of(another(key))
+        after = Reading.decode(json.loads(json.dumps(before.encode())))
+        assert after == before
+        section = key.partition(".")[0]
+        written = [getattr(each.settings, section).model_fields_set for each in (before, after)]
+        assert written[0] == written[1], "some warnings depend on what was written"
 
 
 class MergedTests:

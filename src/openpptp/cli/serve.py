@@ -1,14 +1,25 @@
 """`openpptp serve`: the server in the foreground."""
 
 import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from openpptp.cli import OWN_PROCESS
 from openpptp.cli.options import carrier_option, config_option, data_path_option
+from openpptp.daemon.monitor.link import monitor_beside
+from openpptp.daemon.monitor.policy import Policy, policy_of
 from openpptp.daemon.wishes import CarrierWord, DataPathWord
 from openpptp.errors import SetupError
+
+if TYPE_CHECKING:
+    from openpptp.daemon.config import Settings
+    from openpptp.daemon.import_report import Finding
 
 
 @click.command(epilog="Example: sudo openpptp serve --config /etc/openpptp/openpptp.toml")
@@ -44,18 +55,15 @@ def serve(  # noqa: PLR0917 - click passes them by name
         raise SetupError("--config and --pptpd-conf exclude each other; leave one out", exit_code=2)
     if check:
         ctx.exit(_check(config, as_json=as_json) if pptpd_conf is None else _check_pptpd(pptpd_conf, as_json=as_json))
-    from openpptp.daemon.config import Settings, load  # noqa: PLC0415
-    from openpptp.daemon.import_report import Finding  # noqa: PLC0415
-    from openpptp.daemon.importing import load_pptpd  # noqa: PLC0415
-    from openpptp.daemon.serve import serve as run  # noqa: PLC0415
-
     chosen = {"data_path": data_path, "carrier": carrier}
     server = {key: word for key, word in chosen.items() if word is not None}
     log = ({"format": "json"} if as_json else {}) | ({"level": "debug"} if debug else {})
-
     findings: list[Finding] = []
 
-    def read() -> Settings:
+    def read() -> "Settings":
+        from openpptp.daemon.config import load  # noqa: PLC0415
+        from openpptp.daemon.importing import load_pptpd  # noqa: PLC0415
+
         if pptpd_conf is None:
             settings = load(config)
         else:
@@ -64,7 +72,20 @@ def serve(  # noqa: PLR0917 - click passes them by name
         update = {"server": settings.server.model_copy(update=server), "log": settings.log.model_copy(update=log)}
         return settings.model_copy(update=update)
 
-    ctx.exit(run(read(), read, findings))
+    # The monitor keeps what is loaded by now: the rest comes after it.
+    beside = monitor_beside(partial(_reread, read)) if ctx.obj is OWN_PROCESS else nullcontext()
+    with beside as monitor:
+        from openpptp.daemon.serve import serve as run  # noqa: PLC0415
+
+        ctx.exit(run(read(), read, findings, monitor))
+
+
+def _reread(read: "Callable[[], Settings]", uid: int) -> tuple[dict[str, Any], Policy]:
+    """Read the settings as root, in a child of the monitor."""
+    from openpptp.daemon.reload import Reading  # noqa: PLC0415
+
+    settings = read()
+    return Reading.of(settings).encode(), policy_of(settings, uid)
 
 
 def _check_pptpd(path: Path, *, as_json: bool) -> int:

@@ -104,7 +104,7 @@ class Api:
     # Questions
 
     async def _status(self, _request: web.Request) -> web.Response:
-        return _answer(overview.status(self._server, self._reloader.settings, self._since))
+        return _answer(overview.status(self._server, self._reloader.settings, self._since, self._reloader.warnings))
 
     async def _sessions(self, request: web.Request) -> web.Response:
         return _answer({"sessions": await overview.sessions(self._server, request.query.get("user"))})

@@ -54,8 +54,10 @@ class Doors:
 
     def open_tun(self, name: str) -> Tun:
         """Make the TUN device."""
-        nodes, self._nodes = self._nodes, []
-        self._tun = Tun(name, offload=self._native, queues=self._threads, opened=nodes)
+        how: dict[str, Any] = {"offload": True, "queues": self._threads} if self._native else {}
+        if self._nodes:
+            how["opened"], self._nodes = self._nodes, []
+        self._tun = Tun(name, **how)
         self._undo.callback(self._tun.close)
         return self._tun
 

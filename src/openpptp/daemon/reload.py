@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from structlog.typing import FilteringBoundLogger
 
@@ -26,7 +26,31 @@ LIVE = frozenset({
 })  # fmt: skip
 "What changes without a restart, for whoever connects from then on; any other key, also one added later, needs one."
 
-Reread = Callable[[], Settings]
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The settings read again."""
+
+    settings: Settings
+    warnings: list[str]
+    "What whoever read them has to say of them; he may have seen what we may not."
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what we have read ourselves."""
+        return cls(settings, settings.warnings())
+
+    def encode(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {"settings": self.settings.model_dump(mode="json", exclude_unset=True), "warnings": self.warnings}
+
+    @classmethod
+    def decode(cls, values: Mapping[str, Any]) -> Self:
+        """Return what encode was given."""
+        return cls(Settings.model_validate(values["settings"]), list(values["warnings"]))
+
+
+Reread = Callable[[], Reading]
 "Reads the settings as at the start, command line included; raises SetupError."
 
 
@@ -73,9 +97,15 @@ class Reloader:
         log: FilteringBoundLogger,
         *,
         regroup: Callable[[str | None], None] = lambda _group: None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """Begin with the settings of the start; regroup gives the API's socket to a group, or to root alone."""
+        """Begin with the settings of the start, and the warnings they deserved then.
+
+        regroup gives the API's socket to a group, or to root alone.
+        """
         self.settings = settings
+        self.warnings = list(warnings)
+        "Of the settings read last, by whoever could see all they name."
         self.regroup = regroup
         self._server = server
         self._reread = reread
@@ -111,7 +141,8 @@ class Reloader:
 
     async def _reload(self) -> Report:
         loop = asyncio.get_running_loop()
-        wanted = await loop.run_in_executor(None, self._reread)
+        reading = await loop.run_in_executor(None, self._reread)
+        wanted = reading.settings
         report = compare(self.settings, wanted)
         settings = merged(self.settings, wanted, report.applied)
         problems = await loop.run_in_executor(None, problems_of_users, settings)
@@ -128,7 +159,8 @@ class Reloader:
         if keys & {"log.level", "log.format"}:
             logs.set_up(settings.log.level, settings.log.format)
         self.settings = settings
-        report.warnings = [*problems, *wanted.warnings()]
+        self.warnings = reading.warnings
+        report.warnings = [*problems, *reading.warnings]
         return report
 
 

@@ -31,6 +31,11 @@ class ServerSection(Section):
         default="openpptp",
         description="Name shown to clients; also the server column of the secrets file is compared with it.",
     )
+    user: Text = Field(
+        default="openpptp",
+        description="User of this machine the server runs as, once it has opened what only root may; where there is no "
+        "such user it stays root, with the same few capabilities.",
+    )
     interface: InterfaceName = Field(
         default="pptp0", description="Name of the one tunnel interface that serves all sessions."
     )

@@ -6,7 +6,7 @@ Each step of the preparation registers its own undoing, so that a failure half-w
 import asyncio
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
@@ -24,7 +24,9 @@ from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
 from openpptp.daemon.host import prepare
 from openpptp.daemon.import_report import Finding, Verdict
-from openpptp.daemon.reload import Reloader, Reread
+from openpptp.daemon.monitor.link import MonitorLink
+from openpptp.daemon.privileges import give_up
+from openpptp.daemon.reload import Reading, Reloader, Reread
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
 from openpptp.daemon.watchers import Watchers
@@ -36,20 +38,27 @@ BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
 
 
-def serve(settings: Settings, reread: Reread, findings: Sequence[Finding] = ()) -> int:
+def serve(
+    settings: Settings,
+    read: Callable[[], Settings],
+    findings: Sequence[Finding] = (),
+    monitor: MonitorLink | None = None,
+) -> int:
     """Serve until SIGINT, SIGTERM or the terminal's end; return the command's exit code. Raises SetupError in words.
 
-    reread gives the settings anew, for a reload. findings: what became of each line of pptpd's files, for the log.
+    read gives the settings anew, for a reload. findings: what became of each line of pptpd's files, for the log.
+    monitor does, and reads, what we may not once we have given up being root.
     """
     logs.set_up(settings.log.level, settings.log.format)
     for finding in findings:
         severe = finding.verdict in {Verdict.DANGEROUS, Verdict.UNREADABLE}
         structlog.get_logger().log(logs.LEVELS["warning" if severe else "info"], str(finding))
-    asyncio.run(_serve(settings, reread, structlog.get_logger()))
+    reread = (lambda: Reading.of(read())) if monitor is None else (lambda: Reading.decode(monitor.reread()))
+    asyncio.run(_serve(settings, reread, structlog.get_logger(), monitor))
     return 0
 
 
-async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger) -> None:
+async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, monitor: MonitorLink | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.report_defect)
@@ -61,17 +70,20 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger) 
         undo.callback(listener.close)
         doors = Doors(settings.data_path(), log, undo)
         doors.open_gre(None if settings.server.listen.is_unspecified else settings.server.listen)
+        doors.open_nodes()
+        warnings = settings.warnings()
+        give_up(settings, log, monitor, undo)
         links, tun = prepare(settings, log, doors, undo)
         routes = FixedAddresses(links, tun.name, log)
         undo.push_async_callback(routes.settled)
-        watchers = Watchers(settings, tun.name, log)
+        watchers = Watchers(settings, tun.name, log, monitor)
         undo.push_async_callback(watchers.close)
         server = Server(
             settings, users, pool, log, doors.open_data_path, route_address=routes.lead, watchers=watchers.all
         )
         watchers.start(server.counters)
         undo.callback(server.close)
-        reloader = await _open_api(server, settings, reread, log, undo)
+        reloader = await _open_api(server, settings, reread, log, undo, monitor=monitor, warnings=warnings)
         end_on_signals(stop, reloader.hung_up)
         accepting = await loop.create_server(server.protocol, sock=listener, backlog=ACCEPT_AT_ONCE)
         listener.listen(BACKLOG)
@@ -84,7 +96,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger) 
             pool=", ".join(map(str, settings.network.pool)),
             users=str(settings.users.file),
         )
-        for warning in (words.INSECURE, *settings.warnings()):
+        for warning in (words.INSECURE, *warnings):
             log.warning(warning)
         await stop.wait()
         log.info("stopping", sessions=len(server.sessions))
@@ -93,11 +105,19 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger) 
 
 
 async def _open_api(
-    server: Server, settings: Settings, reread: Reread, log: FilteringBoundLogger, undo: AsyncExitStack
+    server: Server,
+    settings: Settings,
+    reread: Reread,
+    log: FilteringBoundLogger,
+    undo: AsyncExitStack,
+    *,
+    monitor: MonitorLink | None,
+    warnings: Sequence[str],
 ) -> Reloader:
     """Open the local API, for as long as there are sessions; return what reloads."""
     path = path_in(settings.server.runtime_directory)
-    reloader = Reloader(server, settings, reread, log, regroup=partial(give_to, path))
+    regroup = partial(give_to, path, as_root=monitor.regroup if monitor is not None else None)
+    reloader = Reloader(server, settings, reread, log, regroup=regroup, warnings=warnings)
     api = Api(server, reloader, asyncio.get_running_loop().time())
     undo.push_async_callback(api.close)
     await api.open(path)

@@ -153,9 +153,8 @@ def _lock(directory: Path) -> tuple[int, int]:
             f"another openpptp (process {owner or '?'}) already runs with {directory}; stop it or name another one"
         )
         raise SetupError(message) from error
-    with contextlib.suppress(OSError):  # a full disk: the number is for people only
-        if os.fstat(file).st_nlink != 1:  # another name of somebody's file: not to be written to
-            return file, folder
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    if os.fstat(file).st_nlink == 1:  # else it is another name of somebody's file
+        with contextlib.suppress(OSError):  # a full disk: the number is for people only
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
     return file, folder

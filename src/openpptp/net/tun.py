@@ -61,14 +61,10 @@ class Tun:
         virtio_net_hdr before each packet and allows large segments; queues spreads flows over so many descriptors.
         Raises SetupError when there is no TUN driver, no privilege, or the name is taken.
         """
-        if not 1 <= queues <= MOST_QUEUES:
-            raise SetupError(f"a TUN device has 1 to {MOST_QUEUES} queues, not {queues}", exit_code=2)
-        if not name or len(name) > LONGEST_NAME or not name.isascii() or any(c in name for c in "/ :\t\n"):
-            message = f"'{name}' cannot name an interface: use 1 to {LONGEST_NAME} ASCII letters, digits, '-' or '_'"
-            raise SetupError(message, exit_code=2)
         flags = IFF_TUN | IFF_NO_PI | (IFF_VNET_HDR if offload else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
         self._files = list(opened)
         try:
+            _check(name, queues)
             while len(self._files) < queues:
                 self._files.append(open_node(node))
             self._name = _attach(self._files[0], name, flags)
@@ -130,6 +126,14 @@ class Tun:
         """Close; the interface goes with it."""
         while self._files:
             os.close(self._files.pop())
+
+
+def _check(name: str, queues: int) -> None:
+    if not 1 <= queues <= MOST_QUEUES:
+        raise SetupError(f"a TUN device has 1 to {MOST_QUEUES} queues, not {queues}", exit_code=2)
+    if not name or len(name) > LONGEST_NAME or not name.isascii() or any(c in name for c in "/ :\t\n"):
+        message = f"'{name}' cannot name an interface: use 1 to {LONGEST_NAME} ASCII letters, digits, '-' or '_'"
+        raise SetupError(message, exit_code=2)
 
 
 def open_node(node: str = DEVICE_NODE) -> int:
