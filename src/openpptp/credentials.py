@@ -83,7 +83,11 @@ class MppeStartKeys:
     send_short: bytes = field(repr=False)
     "8 octets, for 40 and 56 bit."
     receive_short: bytes = field(repr=False)
-    "8 octets, for 40 and 56 bit."
+    "8 octets, for 40 and 56 bit; empty, as send_short then is, where only 128 bit can be had."
+
+    def lengths(self, allowed: frozenset[int]) -> frozenset[int]:
+        """Return for which of these key lengths, in bits, the keys are good."""
+        return allowed if self.send_short else allowed & {128}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,8 @@ class Refused:
     "For our log only, never sent: 'unknown user' and 'wrong password' must look alike outside."
     error_code: int = 691
     "RFC 2759 section 6: 646 restricted hours, 647 disabled, 648 expired, 649 no dial-in, 691 failure."
+    message: str = "Access denied"
+    "What the peer is told; more than that only who has shown that he knows the password."
 
 
 Answer = Accepted | Refused

@@ -15,7 +15,16 @@ from tests.machine import REPOSITORY
 
 from openpptp.backends import accounting, accounting_store
 from openpptp.backends.accounting import DAY, Accounting
-from openpptp.backends.accounting_store import LOST, AccountingStore, SessionRow, lives, owner, sessions, totals
+from openpptp.backends.accounting_store import (
+    LOST,
+    AccountingStore,
+    SessionRow,
+    lives,
+    octets_of,
+    owner,
+    sessions,
+    totals,
+)
 from openpptp.errors import SetupError
 
 ROW = SessionRow("s1", "", "anna", "203.0.113.9", "10.9.0.2", 1000.0, 1000.0, None, 0, 0, 0, 0, None)
@@ -359,6 +368,26 @@ class ReadingTests:
         path.write_text("x" * 5000)
         with pytest.raises(SetupError, match=r"cannot be read as an accounting file: file is not a database"):
             totals(path)
+
+
+class OctetsTests:
+    """What a quota asks for."""
+
+    def test_both_directions_of_a_users_sessions_since_a_time(self, path):
+        store = AccountingStore(path)
+        store.write([
+            row("old", started=10.0, octets_in=1),
+            row("a", started=100.0, octets_in=10, octets_out=20),
+            row("b", started=200.0, octets_in=40),
+            row("theirs", started=200.0, octets_in=1000, user="bob"),
+        ])  # fmt: skip
+        store.close()
+        assert octets_of(path, "anna", since=100.0) == 70
+        assert octets_of(path, "anna", since=0.0, without=["b"]) == 31
+        assert octets_of(path, "nobody", since=0.0) == 0
+
+    def test_a_file_that_does_not_exist_yet_holds_nothing(self, path):
+        assert octets_of(path, "anna", since=0.0) == 0
 
 
 class OwnerTests:

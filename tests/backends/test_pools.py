@@ -155,7 +155,7 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def books_agree(self):
         assert self.pool.leased == len(self.out)
-        assert len(self.pool._free) == len(self.pool) - sum(a in self.pool for a in self.out)
+        assert sum(map(len, self.pool._free.values())) == len(self.pool) - sum(a in self.pool for a in self.out)
         assert IPv4Address("10.9.0.1") not in self.out
 
 
@@ -165,6 +165,46 @@ StatefulPoolTests = PoolMachine.TestCase
 networks = st.builds(
     lambda number, length: IPv4Network((number, length), strict=False), st.integers(0, 2**32 - 1), st.integers(9, 32)
 )
+
+
+class NamedPoolTests:
+    """Pools beside the one of everybody."""
+
+    @staticmethod
+    def pools() -> AddressPool:
+        named = {"office": [parse_range("10.8.0.2-10.8.0.3")], "empty": []}
+        return AddressPool([parse_range("10.9.0.2-10.9.0.3")], our_address=IPv4Address("10.9.0.1"), named=named)
+
+    def test_each_gives_its_own_addresses_only(self):
+        pool = self.pools()
+        assert [str(pool.lease(name, pool="office")) for name in "abc"] == ["10.8.0.2", "10.8.0.3", "None"]
+        assert str(pool.lease("d")) == "10.9.0.2"
+
+    def test_one_that_is_empty_or_unknown_gives_none(self):
+        assert self.pools().lease("a", pool="empty") is None
+        assert self.pools().lease("a", pool="cellar") is None
+
+    def test_an_address_goes_back_to_its_own_and_to_its_last_user(self):
+        pool = self.pools()
+        address = pool.lease("a", pool="office")
+        pool.release(address)
+        assert pool.lease("b", pool="office") != address
+        assert pool.lease("a", pool="office") == address
+
+    def test_who_moves_gets_an_address_of_the_new_one(self):
+        pool = self.pools()
+        pool.release(pool.lease("a"))
+        assert str(pool.lease("a", pool="office")) == "10.8.0.2"
+
+    def test_all_of_them_lie_in_the_pool(self):
+        pool = self.pools()
+        assert IPv4Address("10.8.0.3") in pool
+        assert len(pool) == 4
+
+    def test_a_fixed_address_of_another_pool_is_given_to_nobody_else(self):
+        pool = self.pools()
+        assert pool.lease("a", wanted=IPv4Address("10.8.0.2")) == IPv4Address("10.8.0.2")
+        assert pool.lease("b", pool="office") == IPv4Address("10.8.0.3")
 
 
 class FreePoolTests:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openpptp.backends import secrets_edit
+from openpptp.backends.policy import parse as parse_policy
 from openpptp.backends.secrets_file import parse
 from openpptp.errors import SetupError
 
@@ -170,3 +171,45 @@ class ListTests:
         secrets_edit.remove(path, name, server="us")
         assert path.read_bytes().startswith(before)
         assert path.read_bytes()[len(before) :].strip() == b""
+
+
+class LimitTests:
+    """openpptp user limit, in a secrets file."""
+
+    @staticmethod
+    def limit(file, name: str, **said: str | None):
+        def change(policy):
+            for item, text in said.items():
+                policy = policy.cleared(item) if text is None else policy.said(item, text)
+            return policy
+
+        return secrets_edit.limit(file, name, change, server="us")
+
+    def test_what_is_said_is_written_behind_the_addresses(self, file):
+        assert str(self.limit(file, "ann", rate="10mbit/2mbit")) == "rate 10mbit/2mbit"
+        assert file.read_bytes() == FILE.replace(b"10.0.0.7 ", b"10.0.0.7 -- rate 10mbit/2mbit ")
+
+    def test_more_and_less_and_nothing(self, file):
+        self.limit(file, "ann", rate="10mbit", idle="none")
+        self.limit(file, "ann", rate=None, sessions="1/replace")
+        assert parse(file.read_bytes(), file).find("ann", "us").policy == parse_policy("sessions 1/replace idle none")
+        self.limit(file, "ann", sessions=None, idle=None)
+        assert file.read_bytes() == FILE
+
+    def test_a_line_with_words_nobody_knows_is_left_alone(self, file):
+        with pytest.raises(SetupError, match=r"chap-secrets:4: 'mtu' is nothing .* mend the line by hand"):
+            self.limit(file, "bob", idle="5m")
+        assert file.read_bytes() == FILE
+
+    def test_an_unknown_user(self, file):
+        with pytest.raises(SetupError, match="no user carl"):
+            self.limit(file, "carl", idle="5m")
+
+    def test_a_password_that_looks_like_the_dashes_is_none(self, file):
+        file.write_bytes(b"ann * -- *\n")
+        self.limit(file, "ann", idle="5m")
+        assert file.read_bytes() == b"ann * -- * -- idle 5m\n"
+
+    def test_a_user_is_added_with_a_policy(self, file):
+        secrets_edit.add(file, "carl", "x", policy=parse_policy("idle 5m"))
+        assert file.read_bytes() == FILE + b"carl * x * -- idle 5m\n"

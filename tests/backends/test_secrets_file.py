@@ -140,9 +140,21 @@ class AddressTests:
         assert len(secrets.problems) == 1
         assert word in str(secrets.problems[0])
 
-    def test_options_are_reported(self):
-        (problem,) = problems(b"ann * x * -- noauth")
-        assert "options after -- are not applied" in problem
+    def test_what_follows_the_two_dashes_is_no_address(self):
+        secrets = parse(b"ann * x 10.0.0.7 -- rate 10mbit/2mbit pool office", FILE)
+        assert (str(secrets.entries[0].policy), secrets.problems) == ("pool office rate 10mbit/2mbit", ())
+        assert secrets.entries[0].addresses.suggested == IPv4Address("10.0.0.7")
+
+    def test_a_word_nobody_knows_ends_the_policy_and_is_reported(self):
+        secrets = parse(b"ann * x * -- idle 600 noauth rate 1mbit", FILE)
+        assert str(secrets.entries[0].policy) == "idle 10m"
+        assert "'noauth' is nothing a policy can say" in str(secrets.problems[0])
+
+    @pytest.mark.parametrize("words", [b"rate fast", b"disabled", b"expires soon"])
+    def test_a_policy_that_cannot_be_read_lets_nobody_in(self, words):
+        secrets = parse(b"ann * x * -- " + words, FILE)
+        assert secrets.entries == ()
+        assert "the line is not used" in str(secrets.problems[0])
 
     @pytest.mark.parametrize(
         ("words", "network"),

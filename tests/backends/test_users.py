@@ -1,6 +1,7 @@
 """Users checked against a secrets file, with every method, while the file changes."""
 
 import os
+import sqlite3
 import struct
 from ipaddress import IPv4Address
 
@@ -8,7 +9,11 @@ import pytest
 from tests.machine import need_captures
 
 from openpptp import crypto
-from openpptp.backends.users import Admitted, SecretsUsers, open_users
+from openpptp.backends import users_store
+from openpptp.backends.known import Admitted
+from openpptp.backends.policy import parse
+from openpptp.backends.users import SecretsUsers, Users, open_users
+from openpptp.backends.users_store import UsersStore
 from openpptp.credentials import (
     ChapMd5Presented,
     MsChapV1Presented,
@@ -100,7 +105,7 @@ class CheckTests:
 
     @every_method
     def test_an_unknown_user_cannot_guess_the_decoy(self, users, present):
-        assert users.check(present(b"nobody", users._decoy)) == Refused("unknown user 'nobody'")
+        assert users.check(present(b"nobody", users._decoy.password)) == Refused("unknown user 'nobody'")
 
     @every_method
     def test_b086_an_unknown_user_costs_the_same_work(self, users, present, monkeypatch):
@@ -346,3 +351,182 @@ class PapFileTests:
     def test_a_missing_pap_file_is_an_error(self, file, tmp_path):
         with pytest.raises(SetupError, match="none"):
             open_users(file, tmp_path / "none", "openpptp")
+
+
+class StoreTests:
+    """The users store beside the secrets file."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        return tmp_path / "users.sqlite"
+
+    @pytest.fixture
+    def both(self, file, store, reports):
+        """Return a function that opens both."""
+
+        def open_both():
+            users = open_users(file, None, "openpptp", reports.append, store=store)
+            assert isinstance(users, Users)
+            return users
+
+        return open_both
+
+    @staticmethod
+    def add(store, name: str, password: str, policy: str = "", **how) -> None:
+        with UsersStore(store) as opened:
+            opened.add(name, password, parse(policy), **how)
+
+    @staticmethod
+    def check(users, presented) -> Admitted | Refused:
+        if users.changed():
+            users.refresh()
+        return users.judge(presented)
+
+    @pytest.mark.parametrize("present", [pap, mschap_v1, mschap_v2])
+    def test_the_nt_hash_serves_ms_chap_and_pap(self, both, store, present):
+        self.add(store, "anna", "pw", "rate 1mbit")
+        admitted = self.check(both(), present(b"anna", "pw"))
+        assert (admitted.user, str(admitted.policy)) == ("anna", "rate 1mbit")
+        assert admitted.allowed_address(IPv4Address("10.0.0.9"))
+        assert self.check(both(), present(b"anna", "wrong")) == Refused("wrong password for user 'anna'")
+
+    def test_a_hash_gives_the_same_keys_as_the_password(self, both, store):
+        self.add(store, "anna", "pw")
+        self.add(store, "bob", "pw", clear_text=True)
+        v2, whole = (self.check(both(), mschap_v2(name, "pw")) for name in (b"anna", b"bob"))
+        assert v2.keys is not None
+        assert whole.keys is not None
+        v1, clear = (self.check(both(), mschap_v1(name, "pw")).keys for name in (b"anna", b"bob"))
+        assert v1.send == clear.send
+        assert (v1.send_short, v1.lengths(frozenset({40, 128}))) == (b"", frozenset({128}))
+        assert clear.lengths(frozenset({40, 128})) == frozenset({40, 128})
+
+    def test_chap_md5_needs_the_password_itself(self, both, store):
+        self.add(store, "anna", "pw")
+        self.add(store, "bob", "pw", clear_text=True)
+        assert "only its NT hash is kept" in self.check(both(), chap_md5(b"anna", "pw")).detail
+        assert self.check(both(), chap_md5(b"bob", "pw")).user == "bob"
+        assert "wrong password" in self.check(both(), chap_md5(b"bob", "no")).detail
+
+    def test_a_change_is_seen_at_the_next_log_in_and_read_once(self, both, store):
+        users = both()
+        assert self.check(users, mschap_v2(b"anna", "pw")) == Refused("unknown user 'anna'")
+        self.add(store, "anna", "pw")
+        assert users.changed()
+        assert self.check(users, mschap_v2(b"anna", "pw")).user == "anna"
+        assert not users.changed()
+        with UsersStore(store) as opened:
+            opened.set_password("anna", "new")
+            assert self.check(users, mschap_v2(b"anna", "new")).user == "anna"
+            opened.remove("anna")
+            assert self.check(users, mschap_v2(b"anna", "new")) == Refused("unknown user 'anna'")
+
+    def test_a_name_in_both_is_the_stores_and_said_once(self, both, store, reports):
+        self.add(store, "User", "other")
+        users = both()
+        assert self.check(users, mschap_v2(b"User", "other")).user == "User"
+        assert self.check(users, mschap_v2(b"User", "clientPass")) == Refused("wrong password for user 'User'")
+        users.refresh()
+        assert [report for report in reports if "the store counts" in report] == [
+            "user 'User' is in the users store and in the secrets file; the store counts"
+        ]
+
+    def test_the_whole_name_comes_before_the_one_without_domain(self, both, store):
+        self.add(store, "both", "stored")
+        users = both()
+        assert self.check(users, mschap_v2(b"DOM\\both", "whole")).user == "DOM\\both"
+        assert self.check(users, mschap_v2(b"OTHER\\both", "stored")).user == "both"
+
+    @every_method
+    def test_an_unknown_user_costs_the_work_of_a_wrong_password_b086(self, both, store, present, monkeypatch):
+        self.add(store, "anna", "pw")
+        users, work = both(), []
+        for name in ("nt_password_hash", "challenge_response", "chap_md5_response", "challenge_hash"):
+            whole = getattr(crypto, name)
+            monkeypatch.setattr(crypto, name, lambda *given, name=name, whole=whole: work.append(name) or whole(*given))
+        responses = [present(name, "wrong") for name in (b"anna", b"nobody")]
+        done = []
+        for response in responses:
+            work.clear()
+            assert isinstance(users.judge(response), Refused)
+            done.append([name for name in work if name != "nt_password_hash"])
+        assert done[0] == done[1]
+
+    def test_what_is_not_utf_8_is_nobody(self, both, store):
+        self.add(store, "anna", "pw")
+        assert "unknown user" in self.check(both(), mschap_v2(b"\xff", "pw")).detail
+
+    @pytest.mark.parametrize("harm", ["damaged", "missing", "locked"])
+    def test_a_store_that_cannot_be_read_leaves_the_users_read_before(self, both, store, reports, harm, monkeypatch):
+        self.add(store, "anna", "pw")
+        users = both()
+        lock = None
+        if harm == "damaged":
+            rewrite(store, b"nothing" * 1000)
+        elif harm == "missing":
+            store.unlink()
+        else:
+            monkeypatch.setattr(users_store, "BUSY_TIMEOUT", 0.01)
+            lock = sqlite3.connect(store, isolation_level=None)
+            lock.execute("PRAGMA journal_mode = DELETE")
+            lock.execute("BEGIN EXCLUSIVE")
+            lock.execute("UPDATE users SET policy = 'idle 5m'")
+            os.utime(store, ns=(1, 1))
+        for _ in range(3):
+            assert self.check(users, mschap_v2(b"anna", "pw")).user == "anna"
+        (report,) = [report for report in reports if "the users read before stay" in report]
+        assert {"damaged": "is damaged", "missing": "does not exist", "locked": "has locked it"}[harm] in report
+        if lock is not None:
+            lock.execute("COMMIT")
+            lock.close()
+            users.refresh()
+            assert str(users.policy_of("anna")) == "idle 5m"
+
+    def test_one_that_is_damaged_at_the_start_leaves_the_file(self, both, store, reports):
+        store.write_bytes(b"nothing" * 1000)
+        users = both()
+        assert self.check(users, mschap_v2(b"User", "clientPass")).user == "User"
+        assert "is damaged" in reports[-1]
+
+    def test_a_secrets_file_may_be_missing_where_there_is_a_store(self, both, store, file):
+        file.unlink()
+        with pytest.raises(SetupError, match="does not exist"):
+            both()
+        self.add(store, "anna", "pw")
+        users = both()
+        assert self.check(users, mschap_v2(b"anna", "pw")).user == "anna"
+        assert self.check(users, mschap_v2(b"User", "clientPass")) == Refused("unknown user 'User'")
+        assert users.policy_of("User") is None
+
+    def test_a_store_counts_for_pap_before_a_file_of_its_own(self, file, store, tmp_path):
+        pap_file = tmp_path / "pap-secrets"
+        pap_file.write_bytes(b"onlypap * p * -- idle 5m\n")
+        pap_file.chmod(0o600)
+        self.add(store, "anna", "pw")
+        users = open_users(file, pap_file, "openpptp", store=store)
+        assert self.check(users, pap(b"anna", "pw")).user == "anna"
+        assert self.check(users, pap(b"onlypap", "p")).user == "onlypap"
+        assert isinstance(self.check(users, pap(b"User", "clientPass")), Refused)
+        assert str(users.policy_of("onlypap")) == "idle 5m"
+
+    def test_a_problem_in_a_row_is_reported(self, both, store, reports):
+        self.add(store, "anna", "pw")
+        database = sqlite3.connect(store)
+        database.execute("UPDATE users SET policy = 'idle soon'")
+        database.commit()
+        database.close()
+        assert isinstance(self.check(both(), mschap_v2(b"anna", "pw")), Refused)
+        assert any("user 'anna' cannot log in" in report for report in reports)
+
+
+class PolicyTests:
+    """What a secrets file says of a user after --."""
+
+    def test_it_comes_with_the_user(self, file, users):
+        rewrite(file, b"anna * pw * -- rate 10mbit/2mbit pool office\n* * any *\n")
+        assert str(users.check(mschap_v2(b"anna", "pw")).policy) == "pool office rate 10mbit/2mbit"
+        assert str(users.policy_of("anna")) == "pool office rate 10mbit/2mbit"
+        assert str(users.policy_of("somebody")) == ""
+
+    def test_who_is_gone_has_none(self, users):
+        assert users.policy_of("nobody") is None

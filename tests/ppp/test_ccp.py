@@ -145,6 +145,15 @@ class SupportedBitsTests:
         assert play(ccp(required=False)).hush() >> "[CCP ConfReq id=0x1]" << "[CCP ConfAck id=0x1]"
 
 
+class KeysTests:
+    """What is known of the password may be good for 128 bit only (RFC 3079 section 2.1)."""
+
+    def test_no_shorter_length_is_offered_then(self):
+        machine = Ccp(EncryptionPolicy(key_bits=ALL), MppeStartKeys(b"S" * 16, b"R" * 16, b"", b""), "server")
+        machine.open(0.0)
+        assert int.from_bytes(machine.up(0.0)[0].packet.data[2:6], "big") == STATELESS_128
+
+
 class AnswersTests:
     """RFC 1962 section 4: what the peer says to our request."""
 

@@ -9,7 +9,7 @@ from tests.play import Play, play
 from tests.sim.ppp_pair import GRANT, Pair, check, client, pseudo_random, server
 
 from openpptp import crypto
-from openpptp.credentials import Accepted, AuthMethod, Refused
+from openpptp.credentials import Accepted, AuthMethod, MppeStartKeys, Refused
 from openpptp.errors import EndReason
 from openpptp.ppp.fsm import State
 from openpptp.ppp.link import Link, Phase
@@ -469,6 +469,12 @@ class EncryptionTests:
     def test_ccp_rejected(self):
         conversation = network() >> f"[CCP ConfRej id=0x1 {MPPE}]"
         assert self.ended(conversation) == f"the client offers no encryption; {self.WORDS}"
+
+    def test_a_hash_makes_no_keys_for_40_bits(self):
+        conversation = lcp_open(server(encryption=EncryptionPolicy(key_bits=frozenset({40}))))
+        answer = accept("lulu", MppeStartKeys(b"S" * 16, b"R" * 16, b"", b""), bytes(20))
+        words = "what is kept of the password makes keys of 128 bit only; this server requires MPPE 40 bit"
+        assert self.ended(authenticated(conversation, answer=answer)) == words
 
     def test_b106_method_without_keys(self):
         settings = server(authenticate_peer=(AuthMethod.PAP,))

@@ -223,6 +223,21 @@ def sessions(path: Path, *, since: float = 0.0, user: str | None = None, newest:
         return [SessionRow(*row) for row in found][::-1]
 
 
+def octets_of(path: Path, user: str, *, since: float, without: Iterable[str] = ()) -> int:
+    """Return the octets, both directions, of a user's sessions that began at a time or later, some left out by id.
+
+    Raises SetupError when the file cannot be read; one that does not exist holds nothing.
+    """
+    left_out = list(without)
+    if not path.exists():
+        return 0
+    with _reading(path) as database:
+        found = database.execute(
+            "SELECT id, octets_in + octets_out FROM sessions WHERE user = ? AND started >= ?", (user, since)
+        )
+        return sum(octets for identifier, octets in found if identifier not in left_out)
+
+
 def totals(path: Path, *, since: float = 0.0, user: str | None = None) -> list[UserTotal]:
     """Return what each user's sessions that began at a time or later come to; raise SetupError."""
     with _reading(path) as database:

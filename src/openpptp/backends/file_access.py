@@ -50,6 +50,17 @@ def look(path: Path) -> Look:
         return _opener.look(path)
 
 
+def missing(path: Path) -> bool:
+    """Tell whether there is surely no such file."""
+    try:
+        look(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def look_of(status: os.stat_result) -> Look:
     """Return of a file's status what tells it from its earlier contents."""
     return status.st_mtime_ns, status.st_ino, status.st_size

@@ -1,11 +1,12 @@
 """Changes to a secrets file: one line at a time, everything else kept as it stands, never half written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from openpptp.backends.secrets_file import WILDCARD, Entry, parse, read_octets
+from openpptp.backends.policy import NOTHING, Policy, read_words
+from openpptp.backends.secrets_file import POLICY, WILDCARD, Entry, parse, read_octets
 from openpptp.backends.secrets_words import Line, quote, split_lines
 from openpptp.crypto import MAX_PASSWORD
 from openpptp.errors import SetupError
@@ -18,18 +19,28 @@ def users(path: Path) -> tuple[Entry, ...]:
     return parse(read_octets(path)[0], path).entries
 
 
-def add(path: Path, client: str, secret: str, *, server: str = WILDCARD, addresses: tuple[str, ...] = ("*",)) -> None:
+def add(
+    path: Path,
+    client: str,
+    secret: str,
+    *,
+    server: str = WILDCARD,
+    addresses: tuple[str, ...] = ("*",),
+    policy: Policy = NOTHING,
+) -> None:
     """Append a line; make the file, mode 0600, when there is none.
 
     The address column is * unless told otherwise: without one pppd, and so we, allow no address at all.
     """
-    _check_name(client)
-    _check_secret(secret)
+    check_name(client)
+    check_secret(secret)
     with _locked(path):
         data = read_octets(path)[0] if path.exists() else b""
         if any(entry.client == client and entry.server == server for entry in parse(data, path).entries):
             raise SetupError(f"user {client} is already in {path}; change the password with: sudo openpptp user passwd")
-        line = b" ".join((quote(client), quote(server), quote(secret), *map(quote, addresses))) + b"\n"
+        line = (
+            b" ".join((quote(client), quote(server), quote(secret), *map(quote, addresses))) + _written(policy) + b"\n"
+        )
         separator = b"" if not data or data.endswith(b"\n") else b"\n"
         if data.rstrip(b"\r\n").endswith(b"\\"):
             separator += b"\n"  # or the last line's backslash would join ours to it
@@ -38,7 +49,7 @@ def add(path: Path, client: str, secret: str, *, server: str = WILDCARD, address
 
 def set_secret(path: Path, client: str, secret: str, *, server: str) -> int:
     """Write a new secret into the client's lines for this server or any; return how many there were."""
-    _check_secret(secret)
+    check_secret(secret)
     with _locked(path):
         data = read_octets(path)[0]
         lines = _lines_of(data, path, client, server)
@@ -47,6 +58,29 @@ def set_secret(path: Path, client: str, secret: str, *, server: str) -> int:
             data = data[: word.start] + quote(secret) + data[word.end :]
         _replace(path, data)
         return len(lines)
+
+
+def limit(path: Path, client: str, change: Callable[[Policy], Policy], *, server: str) -> Policy:
+    """Change what the client's lines for this server or any say after --; return it as the first of them has it then.
+
+    Raises SetupError for a line that says what this program does not know: it would be lost.
+    """
+    with _locked(path):
+        data = read_octets(path)[0]
+        policies = []
+        for line in reversed(_lines_of(data, path, client, server)):
+            texts = [bytes(word.octets).decode("utf-8", "replace") for word in line.words]
+            end = texts.index(POLICY, 3) if POLICY in texts[3:] else len(texts)
+            try:
+                said, unknown = read_words(texts[end + 1 :])
+            except SetupError as error:
+                unknown = error
+            if unknown is not None:
+                raise SetupError(f"{path}:{line.number}: {unknown}; mend the line by hand first", exit_code=2)
+            policies.append(change(said))
+            data = data[: line.words[end - 1].end] + _written(policies[-1]) + data[line.words[-1].end :]
+        _replace(path, data)
+        return policies[-1]
 
 
 def remove(path: Path, client: str, *, server: str) -> int:
@@ -58,6 +92,11 @@ def remove(path: Path, client: str, *, server: str) -> int:
             data = data[: line.start] + data[line.end :]
         _replace(path, data)
         return len(lines)
+
+
+def _written(policy: Policy) -> bytes:
+    words = str(policy).split()
+    return b" ".join((b"", POLICY.encode(), *map(quote, words))) if words else b""
 
 
 def _lines_of(data: bytes, path: Path, client: str, server: str) -> list[Line]:
@@ -72,14 +111,16 @@ def _lines_of(data: bytes, path: Path, client: str, server: str) -> list[Line]:
     return found
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise SetupError for a name no user can have."""
     if not name or name == WILDCARD or not name.isprintable():
         raise SetupError("a user name needs printable characters and is not *", exit_code=2)
     if len(name.encode()) > MAX_NAME:
         raise SetupError(f"a user name has at most {MAX_NAME} octets", exit_code=2)
 
 
-def _check_secret(secret: str) -> None:
+def check_secret(secret: str) -> None:
+    """Raise SetupError for a password that cannot be kept."""
     if not 0 < len(secret.encode("utf-16-le", "surrogatepass")) <= 2 * MAX_PASSWORD:
         raise SetupError(f"a password has 1 to {MAX_PASSWORD} characters", exit_code=2)
     if not secret.isprintable():

@@ -1,4 +1,4 @@
-"""The secrets file: `client server secret [address...] [-- option...]`, as in pppd's chap-secrets (pppd(8)).
+"""The secrets file: `client server secret [address...] [-- policy...]`, as in pppd's chap-secrets (pppd(8)).
 
 A line this program cannot use is left out and reported with its number; it never hides the lines around it.
 """
@@ -6,18 +6,21 @@ A line this program cannot use is left out and reported with its number; it neve
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 
 from openpptp.backends.file_access import open_file
+from openpptp.backends.policy import NOTHING, Policy, read_words
 from openpptp.backends.secrets_words import Line, split_lines
 from openpptp.crypto import MAX_PASSWORD
 from openpptp.errors import SetupError
 
 MAX_FILE = 16 * 1024 * 1024  # octets; ours: some 300,000 users
 WILDCARD = "*"
+POLICY = "--"
+"What follows it is the user's policy; pppd's place for its own options."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class AddressRules:
         return not any(permit for permit, _ in self.rules)
 
 
+ANYWHERE = AddressRules(((True, IPv4Network("0.0.0.0/0")),))
+"What * as the fourth word allows."
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One usable line."""
@@ -49,6 +56,8 @@ class Entry:
     secret: str = field(repr=False)
     addresses: AddressRules
     line: int
+    policy: Policy = NOTHING
+    "What stands after --."
 
 
 class ProblemKind(Enum):
@@ -88,6 +97,10 @@ class Secrets:
     def find(self, client: str, server: str) -> Entry | None:
         """Return the line with the fewest wildcards; a client's own name counts more than the server's."""
         return self.find_named(client, server) or self.find_wildcard(server)
+
+    def names(self, server: str) -> frozenset[str]:
+        """Return the clients that are named for a server."""
+        return frozenset(entry.client for entry in self.entries if entry.server in {server, WILDCARD}) - {WILDCARD}
 
     def find_named(self, client: str, server: str) -> Entry | None:
         """Return the best line that names the client."""
@@ -171,7 +184,19 @@ class _Reader:
         if "\0" in client + server + secret:
             self._lose(line, "a zero octet in a name or secret")
         elif secret:
-            self.entries.append(Entry(client, server, secret, self._addresses(line, rest), line.number))
+            self._take_rest(line, Entry(client, server, secret, AddressRules(), line.number), rest)
+
+    def _take_rest(self, line: Line, entry: Entry, words: list[str]) -> None:
+        """Take addresses and policy; a policy that is not understood would let the user do what was to be forbidden."""
+        end = words.index(POLICY) if POLICY in words else len(words)
+        try:
+            policy, unknown = read_words(words[end + 1 :])
+        except SetupError as error:
+            self._lose(line, str(error))
+            return
+        if unknown is not None:
+            self._report(line, f"{unknown}; from that word on nothing is applied")
+        self.entries.append(replace(entry, addresses=self._addresses(line, words[:end]), policy=policy))
 
     def _report(self, line: Line, sentence: str) -> None:
         self.problems.append(Problem(self._path, line.number, sentence))
@@ -196,9 +221,6 @@ class _Reader:
         return secret
 
     def _addresses(self, line: Line, words: list[str]) -> AddressRules:
-        if "--" in words:
-            words = words[: words.index("--")]
-            self._report(line, "options after -- are not applied")
         rules: list[tuple[bool, IPv4Network]] = []
         suggested: IPv4Address | None = None
         numbered: IPv4Network | None = None

@@ -1,74 +1,33 @@
-"""Answers to CheckCredentials from a secrets file, without a network and quickly enough to be asked in line.
+"""Answers to CheckCredentials from the users store and the secrets file, quickly enough to be asked in line.
 
-Only reading a changed file takes long, when it is large: whoever must not wait asks changed() and gives refresh() to a
-thread before judge().
+Only reading what has changed takes long, when it is large or somebody has locked it: whoever must not wait asks
+changed() and gives refresh() to a thread before judge(). A name that both know is the store's.
 """
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from openpptp import crypto
-from openpptp.backends.file_access import Look, look
-from openpptp.backends.secrets_file import AddressRules, Entry, Secrets, read
-from openpptp.credentials import (
-    ChapMd5Presented,
-    MppeStartKeys,
-    MsChapV1Presented,
-    MsChapV2Presented,
-    PapPresented,
-    Presented,
-    Refused,
-)
+from openpptp.backends import users_store
+from openpptp.backends.file_access import Look, look, missing
+from openpptp.backends.known import Admitted, Known, decoy, judge, names_of
+from openpptp.backends.policy import Policy
+from openpptp.backends.proof import Secret
+from openpptp.backends.secrets_file import WILDCARD, Entry, Secrets, read
+from openpptp.backends.store_users import Report, Signature, StoreUsers
+from openpptp.credentials import PapPresented, Presented, Refused
 from openpptp.errors import SetupError
 
-Signature = tuple[Look | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """The credentials are right; which address the user gets is still to be decided."""
-
-    user: str
-    addresses: AddressRules
-    authenticator_response: bytes = field(default=b"", repr=False)
-    keys: MppeStartKeys | None = field(default=None, repr=False)
-
-    def allowed_address(self, address: IPv4Address) -> bool:
-        """Tell whether the file allows the user this address."""
-        return self.addresses.allows(address)
-
-    @property
-    def fixed_address(self) -> IPv4Address | None:
-        """The address the file suggests for this user."""
-        return self.addresses.suggested
-
-    @property
-    def numbered_network(self) -> IPv4Network | None:
-        """The network of whose addresses the file gives this user the lowest free one."""
-        return self.addresses.numbered
-
-
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """What a right password gives besides the way in."""
-
-    authenticator_response: bytes = field(default=b"", repr=False)
-    keys: MppeStartKeys | None = field(default=None, repr=False)
+TOLD_MOST = 20  # ours: names that are in both places and said at once
 
 
 class SecretsUsers:
-    """Checks users against a secrets file that may change at any time."""
+    """Users of a secrets file that may change at any time."""
 
-    def __init__(self, path: Path, server: str, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, server: str, report: Report = lambda _: None) -> None:
         """Read the file; raise SetupError when that fails. report takes the problems of this and later readings."""
         self._path = path
         self._server = server
         self._report = report
-        self._decoy = os.urandom(16).hex()
+        self._decoy = decoy()
         self._signature = _signature((path,))
         self._complaint = ""
         self._secrets = read(path)
@@ -84,31 +43,35 @@ class SecretsUsers:
 
         An unknown user costs the same work as a wrong password; Refused.detail, for the log, tells them apart.
         """
-        name = presented.user.decode("utf-8", "backslashreplace")
-        entry = self._find(presented.user)
-        proof = _prove(presented, self._decoy if entry is None else entry.secret)
-        if entry is None:
-            return Refused(f"unknown user {name!r}")
-        if isinstance(proof, Refused):
-            return Refused(f"{proof.detail} for user {name!r}")
-        if entry.addresses.allows_none:
-            detail = f"the secrets file (line {entry.line}) allows user {name!r} no address; write * as the fourth word"
-            return Refused(detail, 649)
-        user = name if entry.client == "*" else entry.client
-        return Admitted(user, entry.addresses, proof.authenticator_response, proof.keys)
+        return judge(presented, self.for_method(presented).find(presented), self._decoy)
 
-    def _find(self, user: bytes) -> Entry | None:
+    def policy_of(self, user: str) -> Policy | None:
+        """Return what is said of a user who is in, by what was read last; None when he is not known any more."""
+        known = self.named(user) or self.anybody(user)
+        return None if known is None else known.policy
+
+    def find(self, presented: Presented) -> Known | None:
         """Look for the name as it is, then without its domain, then for a line that takes anybody."""
-        try:
-            name = user.decode()
-        except UnicodeDecodeError:
-            return None
-        short = name.rpartition("\\")[2]
-        return (
-            self._secrets.find_named(name, self._server)
-            or self._secrets.find_named(short, self._server)
-            or self._secrets.find_wildcard(self._server)
-        )
+        names = names_of(presented)
+        found = next((known for name in names if (known := self.named(name)) is not None), None)
+        return found or (self.anybody(names[0]) if names else None)
+
+    def named(self, name: str) -> Known | None:
+        """Return the user of a line that names him."""
+        return _known(self._secrets.find_named(name, self._server), name)
+
+    def anybody(self, name: str) -> Known | None:
+        """Return the user of a line that takes anybody."""
+        return _known(self._secrets.find_wildcard(self._server), name)
+
+    def for_method(self, presented: Presented) -> "SecretsUsers":
+        """Return the users that count for the method of a log-in."""
+        return self
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Whom the file names for this server."""
+        return self._secrets.names(self._server)
 
     def changed(self) -> bool:
         """Tell whether the file, or a file it names, has changed since it was read."""
@@ -145,16 +108,19 @@ class SecretsUsers:
 class SecretsUsersWithPap(SecretsUsers):
     """Checks PAP log-ins against a file of their own, as pppd does with pap-secrets."""
 
-    def __init__(self, path: Path, pap_path: Path, server: str, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, pap_path: Path, server: str, report: Report = lambda _: None) -> None:
         """Read both files; raise SetupError when that fails."""
         super().__init__(path, server, report)
         self._pap = SecretsUsers(pap_path, server, report)
 
-    def judge(self, presented: Presented) -> Admitted | Refused:
-        """Judge what a peer presented by what was read last of the file for its method."""
-        if isinstance(presented, PapPresented):
-            return self._pap.judge(presented)
-        return super().judge(presented)
+    def for_method(self, presented: Presented) -> SecretsUsers:
+        """Return the users of the file for the method."""
+        return self._pap if isinstance(presented, PapPresented) else self
+
+    def policy_of(self, user: str) -> Policy | None:
+        """Return what the one file or the other says of a user who is in."""
+        ours = super().policy_of(user)
+        return self._pap.policy_of(user) if ours is None else ours
 
     def changed(self) -> bool:
         """Tell whether one of the files has changed since it was read."""
@@ -166,13 +132,80 @@ class SecretsUsersWithPap(SecretsUsers):
         self._pap.refresh()
 
 
+class Users:
+    """Users of the store and of the secrets file together; one of the two may be missing."""
+
+    def __init__(self, store: StoreUsers, file: SecretsUsers | None, report: Report = lambda _: None) -> None:
+        """Take both as they were read."""
+        self._store = store
+        self._file = file
+        self._report = report
+        self._decoy = decoy()
+        self._twice: frozenset[str] = frozenset()
+        self._compare()
+
+    def judge(self, presented: Presented) -> Admitted | Refused:
+        """Judge what a peer presented by what was read last, as SecretsUsers does."""
+        return judge(presented, self._find(presented), self._decoy)
+
+    def policy_of(self, user: str) -> Policy | None:
+        """Return what is said of a user who is in, by what was read last; None when he is not known any more."""
+        known = self._store.named(user)
+        if known is not None:
+            return known.policy
+        return None if self._file is None else self._file.policy_of(user)
+
+    def changed(self) -> bool:
+        """Tell whether store or file has changed since it was read."""
+        return self._store.changed() or (self._file is not None and self._file.changed())
+
+    def refresh(self) -> None:
+        """Read again what has changed."""
+        self._store.refresh()
+        if self._file is not None:
+            self._file.refresh()
+        self._compare()
+
+    def _find(self, presented: Presented) -> Known | None:
+        """Look for the name, then for it without its domain, each in the store first; then for anybody's line."""
+        file = None if self._file is None else self._file.for_method(presented)
+        names = names_of(presented)
+        for name in names:
+            known = self._store.named(name) or (None if file is None else file.named(name))
+            if known is not None:
+                return known
+        return None if file is None or not names else file.anybody(names[0])
+
+    def _compare(self) -> None:
+        """Say which users are in both places."""
+        twice = frozenset() if self._file is None else self._store.names & self._file.names
+        for name in sorted(twice - self._twice)[:TOLD_MOST]:
+            self._report(f"user {name!r} is in the users store and in the secrets file; the store counts")
+        self._twice = twice
+
+
 def open_users(
-    path: Path, pap_path: Path | None, server: str, report: Callable[[str], None] = lambda _: None
-) -> SecretsUsers:
-    """Return the users of the secrets file, or of both; raise SetupError when one cannot be read."""
-    if pap_path is None or pap_path == path:
-        return SecretsUsers(path, server, report)
-    return SecretsUsersWithPap(path, pap_path, server, report)
+    path: Path, pap_path: Path | None, server: str, report: Report = lambda _: None, *, store: Path | None = None
+) -> SecretsUsers | Users:
+    """Return the users of the secrets file, of two where PAP has its own, and of the store.
+
+    Raises SetupError when a file cannot be read; only a secrets file that is not there may be done without, where
+    there is a store.
+    """
+    file: SecretsUsers | None = None
+    if store is None or not missing(path) or not users_store.exists(store):
+        separate = pap_path is not None and pap_path != path
+        file = SecretsUsersWithPap(path, pap_path, server, report) if separate and pap_path is not None else None
+        file = file or SecretsUsers(path, server, report)
+    return file if store is None and file is not None else Users(StoreUsers(store or path, report), file, report)
+
+
+def _known(entry: Entry | None, name: str) -> Known | None:
+    if entry is None:
+        return None
+    # A wildcard's line makes no name of its own: the peer's is the one for logs and accounting.
+    user = name if entry.client == WILDCARD else entry.client
+    return Known(user, Secret(entry.secret), entry.addresses, entry.policy, entry.line)
 
 
 def _signature(files: tuple[Path, ...]) -> Signature:
@@ -185,46 +218,3 @@ def _file_signature(file: Path) -> Look | None:
         return look(file)
     except OSError:
         return None
-
-
-def _prove(presented: Presented, secret: str) -> _Proof | Refused:
-    match presented:
-        case PapPresented():
-            ours, theirs = sha256(secret.encode()).digest(), sha256(presented.password).digest()
-            return _Proof() if crypto.equal(ours, theirs) else Refused("wrong password")
-        case ChapMd5Presented():
-            expected = crypto.chap_md5_response(presented.identifier, secret.encode(), presented.challenge)
-            return _Proof() if crypto.equal(expected, presented.response) else Refused("wrong password")
-        case MsChapV1Presented():
-            return _prove_v1(presented, secret)
-        case MsChapV2Presented():
-            return _prove_v2(presented, secret)
-
-
-def _prove_v1(presented: MsChapV1Presented, secret: str) -> _Proof | Refused:
-    password_hash = crypto.nt_password_hash(secret)
-    expected = crypto.nt_challenge_response(presented.challenge, password_hash)
-    right = crypto.equal(expected, presented.nt_response)
-    if not presented.use_nt_response:
-        # RFC 2433 section 6 deprecates the LAN Manager response, which a desk computer breaks in minutes.
-        return Refused("only a LAN Manager response was given, which is not accepted,")
-    if not right:
-        return Refused("wrong password")
-    password_hash_hash = crypto.hash_nt_password_hash(password_hash)
-    lm_hash = crypto.lm_password_hash(secret)
-    return _Proof(keys=crypto.mschap_v1_start_keys(password_hash_hash, lm_hash, presented.challenge))
-
-
-def _prove_v2(presented: MsChapV2Presented, secret: str) -> _Proof | Refused:
-    challenge, peer_challenge = presented.authenticator_challenge, presented.peer_challenge
-    password_hash = crypto.nt_password_hash(secret)
-    expected = crypto.generate_nt_response(challenge, peer_challenge, presented.user, password_hash)
-    if not crypto.equal(expected, presented.nt_response):
-        return Refused("wrong password")
-    password_hash_hash = crypto.hash_nt_password_hash(password_hash)
-    return _Proof(
-        crypto.generate_authenticator_response(
-            password_hash_hash, presented.nt_response, peer_challenge, challenge, presented.user
-        ),
-        crypto.mschap_v2_start_keys(password_hash_hash, presented.nt_response, authenticator=True),
-    )

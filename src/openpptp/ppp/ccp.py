@@ -6,6 +6,7 @@ peer's, once we have Acked it, how we SEND. pppd's ccp.c does the same (gotoptio
 its compressor). The two need not be alike: stateful one way and stateless the other works.
 """
 
+from dataclasses import replace
 from typing import ClassVar
 
 from openpptp.credentials import Encryption, MppeStartKeys
@@ -130,8 +131,11 @@ class Ccp(Automaton):
     protocol = Protocol.CCP
 
     def __init__(self, policy: EncryptionPolicy, keys: MppeStartKeys, end: str) -> None:
-        """Negotiate by policy; `end` is the word for this end in sentences, "server" or "client"."""
-        self._policy = policy
+        """Negotiate by policy, with keys for one of its lengths at least.
+
+        `end` is the word for this end in sentences, "server" or "client".
+        """
+        self._policy = replace(policy, key_bits=keys.lengths(policy.key_bits))
         self._keys = keys
         self._end = end
         self._resets: list[float] = []

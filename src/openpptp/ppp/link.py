@@ -224,6 +224,8 @@ class Link:
             methods = " and ".join(method.value for method in proved.methods)
             what = f"{methods} makes no encryption keys" if methods else "without authentication there are no keys"
             raise not_encrypted(what, self._end_name, policy)
+        if policy.enabled and policy.required and proved.keys and not proved.keys.lengths(policy.key_bits):
+            raise not_encrypted("what is kept of the password makes keys of 128 bit only", self._end_name, policy)
         self.phase = Phase.NETWORK
         grant = proved.accepted.network if proved.accepted is not None else None
         running = self._network = Network(

@@ -51,7 +51,7 @@ class Network:
         self._policy = settings.encryption
         self._end = end
         self._layers: dict[int, Automaton] = {}
-        if self._policy.enabled and keys is not None:
+        if self._policy.enabled and keys is not None and keys.lengths(self._policy.key_bits):
             self._layers[Protocol.CCP] = Ccp(self._policy, keys, end)
         if settings.ipv4:
             self._layers[Protocol.IPCP] = Ipcp(

@@ -3,7 +3,7 @@
 import pytest
 from tests.ppp.auth.exchange import ACCEPTED, PASSWORD, REFUSED, USER, client, counted, sent, server, told
 
-from openpptp.credentials import AuthMethod
+from openpptp.credentials import AuthMethod, Refused
 from openpptp.crypto import chap_md5_response
 from openpptp.errors import EndReason, Misuse
 from openpptp.ppp.auth.machine import AuthenticationMachine
@@ -105,6 +105,11 @@ class ChallengeTests:
         assert failure.protocol == Protocol.CHAP
         assert failure.packet == Packet(ChapCode.FAILURE, response.identifier, b"Access denied")
         assert failed == AuthenticationFailed(EndReason.AUTHENTICATION_REFUSED, REFUSED.detail)
+
+    def test_who_knows_the_password_may_be_told_why(self):
+        machine, _ = asked()
+        failure, _ = machine.credentials_checked(Refused("disabled", 647, "This account is disabled"), 1.0)
+        assert failure.packet.data == b"This account is disabled"
 
     @pytest.mark.parametrize("length", [1, 8, 15, 17, 49, 255])
     def test_b078_a_response_of_the_wrong_size_fails_like_a_wrong_password(self, length):

@@ -148,6 +148,10 @@ class FailurePacketTests:
         text = MsChapV2Algorithm().failure(Refused("disabled", 647), counted())
         assert text == b"E=647 R=0 C=00000000000000000000000000000001 V=3 M=Access denied"
 
+    def test_who_knows_the_password_may_be_told_why(self):
+        text = MsChapV2Algorithm().failure(Refused("disabled", 647, "This account is disabled"), counted())
+        assert text.endswith(b" V=3 M=This account is disabled")
+
     def test_the_peer_is_told_why(self):
         machine = answered()
         failure = Packet(ChapCode.FAILURE, 5, b"E=691 R=1 C=" + b"0" * 32 + b" V=3 M=Access denied")

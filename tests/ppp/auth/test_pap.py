@@ -3,7 +3,7 @@
 import pytest
 from tests.ppp.auth.exchange import ACCEPTED, PASSWORD, REFUSED, USER, client, sent, server, told
 
-from openpptp.credentials import AuthMethod, PapPresented
+from openpptp.credentials import AuthMethod, PapPresented, Refused
 from openpptp.errors import EndReason
 from openpptp.ppp.auth.outputs import AuthenticationFailed, PeerProved, WeProved
 from openpptp.ppp.auth.pap import PapAuthenticator
@@ -109,6 +109,11 @@ class AuthenticateAckAndNakTests:
         assert REFUSED.detail.encode() not in packet.packet.data
         assert failed == AuthenticationFailed(EndReason.AUTHENTICATION_REFUSED, REFUSED.detail)
         assert machine.deadline is None
+
+    def test_who_knows_the_password_may_be_told_why(self):
+        machine = asked()
+        packet, _ = machine.credentials_checked(Refused("disabled", 647, "This account is disabled"), 1.0)
+        assert PapReply.decode(packet.packet.data).message == "This account is disabled"
 
     @pytest.mark.parametrize("data", [b"", b"\x02ok", b"\xffcut"])
     def test_the_message_does_not_affect_an_ack(self, data):

@@ -27,7 +27,7 @@ class ChapMd5Algorithm:
 
     def failure(self, refused: Refused, random: Random) -> bytes:
         """Return words that are the same for every refusal."""
-        return b"Access denied"
+        return refused.message.encode()
 
 
 class ChapMd5Responder:

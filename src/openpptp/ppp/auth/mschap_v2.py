@@ -32,7 +32,7 @@ class MsChapV2Algorithm:
     def failure(self, refused: Refused, random: Random) -> bytes:
         """Return E=, R=0, the Challenge that must be there, V=3 and M= (RFC 2759 section 6)."""
         challenge = random(MS_CHAP_V2_CHALLENGE)
-        return MsChapFailure(refused.error_code, challenge=challenge, message="Access denied").encode()
+        return MsChapFailure(refused.error_code, challenge=challenge, message=refused.message).encode()
 
 
 class MsChapV2Responder:

@@ -55,7 +55,7 @@ class PapAuthenticator(Authenticator):
         return self._reply(PapCode.AUTHENTICATE_ACK, "Access granted")
 
     def _refusal(self, refused: Refused) -> SendPacket:
-        return self._reply(PapCode.AUTHENTICATE_NAK, "Access denied")
+        return self._reply(PapCode.AUTHENTICATE_NAK, refused.message)
 
     def _reply(self, code: PapCode, message: str) -> SendPacket:
         return SendPacket(Protocol.PAP, Packet(code, self._identifier, PapReply(message).encode()))
