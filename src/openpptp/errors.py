@@ -51,6 +51,11 @@ class EndReason(Enum):
     RESOURCES = Ending("resources", 3, 9, "this system has no room for the session")
     IDLE = Ending("idle", 3, 4, "nothing passed for the allowed idle time")
     TIME_LIMIT = Ending("time-limit", 3, 5, "the allowed session time is over")
+    QUOTA = Ending("quota", 3, 10, "the quota is used up")
+    HOURS = Ending("hours", 3, 5, "the hours at which this user may be connected are over")
+    EXPIRED = Ending("expired", 3, 5, "the account has expired")
+    DISABLED = Ending("disabled", 3, 6, "the account is disabled")
+    REPLACED = Ending("replaced", 3, 13, "the same user has logged in elsewhere")
 
 
 class PptpError(Exception):

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from structlog.testing import LogCapture
 from tests.eventually import until
 
 from openpptp.backends.pools import AddressPool
-from openpptp.backends.users import SecretsUsers
+from openpptp.backends.users import open_users
 from openpptp.daemon.config import Settings
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.server import Server
@@ -149,16 +149,19 @@ class House:
         settings = Settings.model_validate(
             {
                 "network": {"pool": ["10.9.0.0/24"]},
-                "users": {"file": str(secrets)},
+                "users": {"file": str(secrets), "store": str(folder / "users.sqlite")},
+                "accounting": {"file": str(folder / "accounting.sqlite")},
                 **sections,
                 "auth": {"refusal_delay": 0.01, **sections.get("auth", {})},
             }
         )
         self.settings = settings
         self.log = Log()
-        self.pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
-        users = SecretsUsers(secrets, settings.server.name)
-        self.server = Server(settings, users, self.pool, self.log.logger, self._open_data_path)
+        network = settings.network
+        self.pool = AddressPool(network.pool, our_address=network.our_address(), named=network.pools)
+        users = open_users(secrets, None, settings.server.name, store=settings.users.store)
+        self.routes: list[tuple[str, bool]] = []
+        self.server = Server(settings, users, self.pool, self.log.logger, self._open_data_path, route=self._route)
         self.calls: dict[int, TunnelDriver] = {}
         self.call_ids = CallIds(os.urandom)
         self.caller_path = CarryingDataPath(frame_received=self._caller_frame)
@@ -169,6 +172,9 @@ class House:
     def _open_data_path(self, **callbacks) -> CarryingDataPath:
         self.data_path = CarryingDataPath(**callbacks)
         return self.data_path
+
+    def _route(self, network: IPv4Network, leads: bool) -> None:
+        self.routes.append((str(network), leads))
 
     def _caller_frame(self, call_id: int, frame: bytes) -> None:
         self.calls[call_id].frame_received(call_id, frame)

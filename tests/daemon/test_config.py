@@ -161,7 +161,7 @@ class MistakeTests:
     @pytest.mark.parametrize(
         ("wrong", "remedy"),
         [
-            ("[network]\npools = []\npool = ['10.0.0.0/24']\n", "did you mean pool?"),
+            ("[network]\npol = []\npool = ['10.0.0.0/24']\n", "did you mean pool?"),
             (POOL + "[lmits]\nsessions = 1\n", "did you mean [limits]?"),
             (POOL + "mtu_clamp = true\n", "did you mean mss_clamp?"),
             (POOL + "xyzzy = true\n", "known are pool, local_address, dns"),

@@ -128,7 +128,8 @@ class RemedyTests:
             *(EndReason.CONNECTION_LOST, EndReason.PEER_SILENT, EndReason.IDLE, EndReason.TIME_LIMIT),
             *(EndReason.AUTHENTICATION_REFUSED, EndReason.SERVER_NOT_GENUINE, EndReason.ENCRYPTION_LOST),
             *(EndReason.LOOPED, EndReason.FLOODED, EndReason.PROTOCOL_ERROR, EndReason.CALL_REFUSED),
-            EndReason.RESOURCES,
+            *(EndReason.RESOURCES, EndReason.QUOTA, EndReason.HOURS, EndReason.EXPIRED, EndReason.DISABLED),
+            EndReason.REPLACED,
         }
 
     def test_settings_that_are_named_exist(self):

@@ -30,10 +30,12 @@ class PlacesTests:
             Path("/run/openpptp"), 0o755, frozenset({"lock", "undo.json", "undo.json.new", "api.sock"})
         )
         assert (state.directory, state.mode) == (Path("/var/lib/openpptp"), 0o700)
-        assert "accounting.sqlite-wal" in state.files
+        assert {"accounting.sqlite-wal", "users.sqlite-wal"} <= state.files
 
-    def test_without_accounting_there_is_no_state(self):
-        assert len(places(settings(accounting={"on": False}))) == 1
+    def test_without_accounting_there_are_the_users(self):
+        _, state = places(settings(accounting={"on": False}))
+        assert "users.sqlite" in state.files
+        assert "accounting.sqlite" not in state.files
 
 
 @pytest.mark.root

@@ -16,7 +16,8 @@ KEYS = [
 ]
 VALUES = (
     True, False, 1, 2, 1000, 40.0, "other0", "/other", "127.0.0.1", "reference", "raw", "optional", "debug", "json",
-    ["10.1.0.0/24"], ["9.9.9.9"], ["PAP"], [40],
+    ["10.1.0.0/24"], ["9.9.9.9"], ["PAP"], [40], "1mbit", "64KiB", "5", "10GiB", "08:00-18:00",
+    {"office": ["10.1.0.0/24"]},
 )  # fmt: skip
 "One of them is another value than the default, whatever the setting."
 

@@ -1,5 +1,5 @@
 import asyncio
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 import structlog
@@ -44,13 +44,13 @@ class HostLinks:
 
 
 class FixedAddressesTests:
-    """Addresses the secrets file gives outside the pool."""
+    """What users are given outside the pools."""
 
     async def test_each_gets_a_route_and_loses_it(self):
         links = HostLinks()
         addresses = FixedAddresses(links, "pptp0", structlog.get_logger())
-        addresses.lead(IPv4Address("10.77.1.5"), True)
-        addresses.lead(IPv4Address("10.77.1.5"), False)
+        addresses.lead(IPv4Network("10.77.1.5"), True)
+        addresses.lead(IPv4Network("10.77.1.5"), False)
         await addresses.settled()
         assert links.did == [("add", "10.77.1.5/32", "pptp0"), ("remove", "10.77.1.5/32", "pptp0")]
 
@@ -58,6 +58,6 @@ class FixedAddressesTests:
         links = HostLinks(refuses="add_route")
         addresses = FixedAddresses(links, "pptp0", structlog.get_logger())
         with structlog.testing.capture_logs() as lines:
-            addresses.lead(IPv4Address("10.77.1.5"), True)
+            addresses.lead(IPv4Network("10.77.1.5"), True)
             await addresses.settled()
         assert [line["event"] for line in lines] == ["the host does not let us"]

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from openpptp.backends.policy import NONE
 from openpptp.backends.pools import MAX_ADDRESSES
 from openpptp.backends.ranges import overlaps
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.api_socket import has_group
 from openpptp.daemon.hook_programs import refusal
 from openpptp.daemon.mistakes import Mistake, line_of, mistakes_of
+from openpptp.daemon.policy_section import PolicySection
 from openpptp.daemon.sections import (
     AccountingSection,
     AdminSection,
@@ -45,6 +47,7 @@ class Settings(Section):
     ppp: PppSection = Field(default=PppSection(), description="The PPP link to each client.")
     auth: AuthSection = Field(default=AuthSection(), description="Who may come in; encryption.")
     limits: LimitsSection = Field(default=LimitsSection(), description="How much peers may take.")
+    policy: PolicySection = Field(default=PolicySection(), description="What every user may.")
     users: UsersSection = Field(default=UsersSection(), description="User names and passwords.")
     accounting: AccountingSection = Field(default=AccountingSection(), description="Who was connected, and when.")
     hooks: HooksSection = Field(default=HooksSection(), description="Programs that run with sessions.")
@@ -93,7 +96,7 @@ class Settings(Section):
 
     def warnings(self) -> list[str]:
         """Return what is allowed but weak or surely not meant, one sentence each."""
-        return [*_weak_choices(self), *_small_pool(self), *_hooks_not_run(self.hooks)]
+        return [*_weak_choices(self), *_small_pool(self), *_quota_uncounted(self), *_hooks_not_run(self.hooks)]
 
 
 def load(path: Path, *, need_users: bool = True) -> Settings:
@@ -186,7 +189,14 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
             remedy=f"make it with: sudo groupadd --system {settings.admin.group}",
             involves=("admin.group",),
         )
-    if need_users and not settings.users.file.exists():
+    if settings.policy.pool not in {None, NONE, *settings.network.pools}:
+        yield Mistake(
+            "policy.pool",
+            f'network.pools has no such pool (got "{settings.policy.pool}")',
+            remedy="name one that is there",
+            involves=("policy.pool", "network.pools"),
+        )
+    if need_users and not settings.users.places():
         yield Mistake(
             "users.file",
             f'there is no such file (got "{settings.users.file}")',
@@ -196,21 +206,21 @@ def contradictions(settings: Settings, *, need_users: bool = True) -> Iterator[M
 
 
 def _pool_contradictions(network: NetworkSection) -> Iterator[Mistake]:
-    for first, second in overlaps(network.pool):
+    for first, second in overlaps(network.ranges()):
         yield Mistake(
             "network.pool",
             f"{first} and {second} overlap",
             remedy="name each address once",
-            involves=("network.pool",),
+            involves=("network.pool", "network.pools"),
         )
-    if not network.leases():
+    if all(not entry.without(network.our_address()) for entry in network.pool):
         yield Mistake(
             "network.pool",
             f"has no address for clients: its only one, {network.our_address()}, is our own",
             remedy="add addresses",
             involves=("network.pool", "network.local_address"),
         )
-    addresses = sum(entry.size for entry in network.pool)
+    addresses = sum(entry.size for entry in network.ranges())
     if addresses > MAX_ADDRESSES:
         yield Mistake(
             "network.pool",
@@ -249,6 +259,11 @@ def _hooks_not_run(hooks: HooksSection) -> Iterator[str]:
         why = refusal(path)
         if why is not None:
             yield f"hooks.{event.name.lower()}: {path} is not run as it is now: {why}"
+
+
+def _quota_uncounted(settings: Settings) -> Iterator[str]:
+    if settings.policy.quota not in {None, NONE} and not settings.accounting.on:
+        yield "policy.quota is counted from the start of the server only: accounting.on is false"
 
 
 def _small_pool(settings: Settings) -> Iterator[str]:

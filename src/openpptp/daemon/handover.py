@@ -31,7 +31,7 @@ class Place(NamedTuple):
 def places(settings: Settings) -> list[Place]:
     """Return the directories of a server with these settings."""
     found = [Place(settings.server.runtime_directory, 0o755, frozenset({SOCKET, *JOURNAL_FILES}))]
-    databases = [settings.accounting.file] if settings.accounting.on else []
+    databases = [settings.users.store, *([settings.accounting.file] if settings.accounting.on else [])]
     for directory in dict.fromkeys(file.parent for file in databases):
         names = [file.name for file in databases if file.parent == directory]
         files = frozenset(name + suffix for name in names for suffix in SQLITE_SUFFIXES)

@@ -110,7 +110,7 @@ def firewall_table(interface: str) -> str:
 
 def pool_networks(settings: Settings) -> list[IPv4Network]:
     """Return the pool as the fewest networks; our own address may be among them, the host knows it before any route."""
-    return list(collapse_addresses(network for entry in settings.network.pool for network in networks_of(entry)))
+    return list(collapse_addresses(network for entry in settings.network.ranges() for network in networks_of(entry)))
 
 
 def networks_of(entry: AddressRange) -> list[IPv4Network]:

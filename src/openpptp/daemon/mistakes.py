@@ -75,17 +75,25 @@ def line_of(text: str, key: str) -> str:
 def toml_value(value: Any) -> str:
     """Write a value as TOML does: JSON's notation for text, numbers, flags and lists is TOML's too."""
     if isinstance(value, dict):
-        return "a section"
+        return "{" + ", ".join(f"{_toml_key(key)} = {toml_value(part)}" for key, part in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
 
 
 def _mistake(details: ErrorDetails, model: type[BaseModel]) -> Mistake:
     names = [str(part) for part in details["loc"] if isinstance(part, str)]
     key = ".".join(names[:2])
     place = "".join(f"[{part + 1}]" for part in details["loc"] if isinstance(part, int))
-    got = "" if details["type"] in {"missing", "extra_forbidden"} else toml_value(details["input"])
+    got = "" if details["type"] in {"missing", "extra_forbidden"} else _shown(details["input"])
     what, remedy = _words(details, names, model)
     return Mistake(key, what, remedy, got=got, place=place)
+
+
+def _shown(value: Any) -> str:
+    return "a section" if isinstance(value, dict) else toml_value(value)
 
 
 def _words(details: ErrorDetails, names: list[str], model: type[BaseModel]) -> tuple[str, str]:
@@ -158,4 +166,6 @@ def plain(value: Any) -> Any:
     """Return a default as TOML could hold it."""
     if isinstance(value, tuple):
         return [plain(part) for part in value]
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
     return getattr(value, "value", value)

@@ -4,10 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from structlog.typing import FilteringBoundLogger
 
+from openpptp.backends import users_store
+from openpptp.backends.file_access import missing
 from openpptp.backends.secrets_file import read
 from openpptp.backends.users import open_users
 from openpptp.daemon import log as logs
@@ -22,7 +25,8 @@ LIVE = frozenset({
     *("auth.methods", "auth.encryption", "auth.key_bits", "auth.stateful", "auth.refusal_delay"),
     *("limits.sessions", "limits.calls_per_connection", "limits.unauthenticated", "limits.per_source"),
     *("limits.sources", "limits.start_timeout", "limits.call_timeout", "limits.session_timeout", "limits.gre_timeout"),
-    *("users.file", "users.pap_file", "admin.group", "log.level", "log.format"),
+    *("policy.pool", "policy.rate", "policy.burst", "policy.quota", "policy.sessions", "policy.hours", "policy.idle"),
+    *("policy.maxconnect", "users.store", "users.file", "users.pap_file", "admin.group", "log.level", "log.format"),
 })  # fmt: skip
 "What changes without a restart, for whoever connects from then on; any other key, also one added later, needs one."
 
@@ -148,14 +152,14 @@ class Reloader:
         problems = await loop.run_in_executor(None, problems_of_users, settings)
         keys = {change.key for change in report.applied}
         users = None
-        if keys & {"users.file", "users.pap_file", "server.name"}:
-            where = settings.users.file, settings.users.pap_file, settings.server.name
-            users = await loop.run_in_executor(None, open_users, *where, self._log.warning)
+        if keys & {"users.store", "users.file", "users.pap_file", "server.name"}:
+            where = settings.users.file, settings.users.pap_file, settings.server.name, self._log.warning
+            users = await loop.run_in_executor(None, partial(open_users, *where, store=settings.users.store))
         if "admin.group" in keys:
             self.regroup(settings.admin.group)
         self._server.adopt(settings, users)
         if users is None:
-            await self._server.read_users()
+            await self._server.users.read()
         if keys & {"log.level", "log.format"}:
             logs.set_up(settings.log.level, settings.log.format)
         self.settings = settings
@@ -167,6 +171,8 @@ class Reloader:
 def problems_of_users(settings: Settings) -> list[str]:
     """Return what is wrong with the secrets files, by line; raise SetupError when one cannot be read."""
     files = dict.fromkeys((settings.users.file, settings.users.pap_file))
+    if missing(settings.users.file) and users_store.exists(settings.users.store):
+        return []
     return [str(problem) for file in files if file is not None for problem in read(file).problems]
 
 

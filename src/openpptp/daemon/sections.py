@@ -6,10 +6,23 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from openpptp.backends import users_store
+from openpptp.backends.file_access import missing
 from openpptp.backends.ranges import AddressRange
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.hook_programs import HookEvent
-from openpptp.daemon.values import Address, Flag, InterfaceName, Port, Range, Seconds, Text, Whole, WholePath
+from openpptp.daemon.values import (
+    Address,
+    Flag,
+    InterfaceName,
+    PoolName,
+    Port,
+    Range,
+    Seconds,
+    Text,
+    Whole,
+    WholePath,
+)
 from openpptp.daemon.wishes import MOST_THREADS, CarrierWord, DataPathWord
 
 
@@ -101,14 +114,23 @@ class NetworkSection(Section):
         default=True,
         description="Lower the segment size of passing TCP connections to what a tunnel carries; else some sites hang.",
     )
+    pools: dict[PoolName, tuple[Range, ...]] = Field(
+        default={},
+        description="Further pools by name, for users whose policy names one (docs/users.md); written as pool is.",
+        examples=[{"office": ["10.0.1.0/24"]}],
+    )
 
     def our_address(self) -> IPv4Address:
         """Return our own address inside the tunnels."""
         return self.local_address if self.local_address is not None else self.pool[0].first
 
+    def ranges(self) -> tuple[AddressRange, ...]:
+        """Return the ranges of all pools."""
+        return (*self.pool, *(entry for pool in self.pools.values() for entry in pool))
+
     def leases(self) -> tuple[AddressRange, ...]:
-        """Return the ranges clients get addresses from: the pool without our own address."""
-        return tuple(part for entry in self.pool for part in entry.without(self.our_address()))
+        """Return the ranges clients get addresses from: all pools without our own address."""
+        return tuple(part for entry in self.ranges() for part in entry.without(self.our_address()))
 
 
 class PppSection(Section):
@@ -209,6 +231,11 @@ class LimitsSection(Section):
 class UsersSection(Section):
     """Where user names and passwords are kept."""
 
+    store: WholePath = Field(
+        default=Path("/var/lib/openpptp/users.sqlite"),
+        description="SQLite database of users, beside the secrets file; looked at at each log-in when it exists. A name"
+        " that is in both is the store's.",
+    )
     file: Path = Field(
         default=Path("/etc/openpptp/chap-secrets"),
         description="Secrets file in the syntax of pppd's chap-secrets; read at each log-in. Mode 0600.",
@@ -218,6 +245,11 @@ class UsersSection(Section):
         description="Secrets file for PAP log-ins, as pppd's pap-secrets; when left out, the one for the rest.",
         examples=["/etc/ppp/pap-secrets"],
     )
+
+    def places(self) -> list[Path]:
+        """Return those of store and file that there are."""
+        store = [self.store] if users_store.exists(self.store) else []
+        return [*store, *([] if missing(self.file) else [self.file])]
 
 
 class AccountingSection(Section):

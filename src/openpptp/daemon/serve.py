@@ -64,8 +64,10 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
     loop.set_exception_handler(logs.report_defect)
     end_on_signals(stop)
     async with AsyncExitStack() as undo:
-        users = open_users(settings.users.file, settings.users.pap_file, settings.server.name, log.warning)
-        pool = AddressPool(settings.network.pool, our_address=settings.network.our_address())
+        where = settings.users.file, settings.users.pap_file, settings.server.name, log.warning
+        users = open_users(*where, store=settings.users.store)
+        network = settings.network
+        pool = AddressPool(network.pool, our_address=network.our_address(), named=network.pools)
         listener = listen(settings.server.listen, settings.server.port)
         undo.callback(listener.close)
         doors = Doors(settings.data_path(), log, undo)
@@ -78,9 +80,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         undo.push_async_callback(routes.settled)
         watchers = Watchers(settings, tun.name, log, monitor)
         undo.push_async_callback(watchers.close)
-        server = Server(
-            settings, users, pool, log, doors.open_data_path, route_address=routes.lead, watchers=watchers.all
-        )
+        server = Server(settings, users, pool, log, doors.open_data_path, route=routes.lead, watchers=watchers.all)
         watchers.start(server.counters)
         undo.callback(server.close)
         reloader = await _open_api(server, settings, reread, log, undo, monitor=monitor, warnings=warnings)
@@ -94,7 +94,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
             listen=f"{settings.server.listen}:{settings.server.port}",
             interface=tun.name,
             pool=", ".join(map(str, settings.network.pool)),
-            users=str(settings.users.file),
+            users=", ".join(map(str, settings.users.places())),
         )
         for warning in (words.INSECURE, *warnings):
             log.warning(warning)
@@ -150,7 +150,7 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
 
 
 class FixedAddresses:
-    """Routes for addresses that the secrets file gives a user outside the pool."""
+    """Routes for what a user is given outside the pools: an address of his own, networks behind him."""
 
     def __init__(self, links: Links, device: str, log: FilteringBoundLogger) -> None:
         """Route through device."""
@@ -159,9 +159,9 @@ class FixedAddresses:
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def lead(self, address: IPv4Address, leads: bool) -> None:
+    def lead(self, network: IPv4Network, leads: bool) -> None:
         """Add or remove the route, beside the event loop; the netlink thread keeps the order."""
-        task = asyncio.create_task(self._change(IPv4Network(address), leads))
+        task = asyncio.create_task(self._change(network, leads))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

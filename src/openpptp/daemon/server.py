@@ -7,21 +7,25 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.backends.pools import AddressPool
-from openpptp.backends.users import SecretsUsers
-from openpptp.credentials import Accepted, Answer, NetworkGrant, Refused
+from openpptp.backends.users import SecretsUsers, Users
+from openpptp.credentials import Accepted, Answer, Refused
 from openpptp.daemon import words
 from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimits, LoginGuard
-from openpptp.daemon.calls import Calls, inside
+from openpptp.daemon.calls import Calls
 from openpptp.daemon.config import Settings
+from openpptp.daemon.current_users import CurrentUsers
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.endings import log_end
 from openpptp.daemon.events import EventStream
+from openpptp.daemon.grants import Grants, RouteNetwork, inside_of
+from openpptp.daemon.policy_keeper import PolicyKeeper, Wait
 from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
@@ -34,9 +38,6 @@ from openpptp.tunnel.tunnel import Tunnel
 OpenDataPath = Callable[..., DataPath]
 "Opens a data path that reports to frame_received and encryption_lost (datapath/seam.py), both given by keyword."
 
-RouteAddress = Callable[[IPv4Address, bool], None]
-"Leads an address that lies outside the pool into the tunnel (True), or no longer (False)."
-
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
 ABORT_TIMEOUT = 1.0  # ours: seconds until connections that were dropped are gone; the event loop needs but a few turns
 
@@ -47,38 +48,35 @@ class Server:
     def __init__(
         self,
         settings: Settings,
-        users: SecretsUsers,
+        users: SecretsUsers | Users,
         pool: AddressPool,
         log: FilteringBoundLogger,
         open_data_path: OpenDataPath,
         *,
-        route_address: RouteAddress = lambda _address, _leads: None,
+        route: RouteNetwork = lambda _network, _leads: None,
         watchers: Sequence[SessionWatcher] = (),
     ) -> None:
         """Prepare; nothing listens yet."""
-        self._route_address = route_address
-        self._watchers = watchers
-        self._users = users
-        self._pool = pool
+        self.users = CurrentUsers(users, settings.policy.policy())
         self._log = log
+        self._grants = Grants(settings, pool, route)
         self.calls = Calls()
         self._data_path = open_data_path(
             frame_received=self.calls.frame_received, encryption_lost=self.calls.encryption_lost
         )
-        self._our_address = settings.network.our_address()
+        self.events = EventStream()
+        self._keeper = PolicyKeeper(self.users, self._data_path, self.events, settings.accounting, log)
+        self._watchers = (self._keeper, *watchers)
         self._admission = Admission(AdmissionLimits())
         self._waiting_room = WaitingRoom(self._admission)
         self._adopt(settings)
         self._guard = LoginGuard()
-        self._asked: list[tuple[TunnelDriver, tell.CheckCredentials]] = []
-        self._reading: asyncio.Task[None] | None = None
         self._call_ids = CallIds(os.urandom)
         self._loop = asyncio.get_running_loop()
         self._drivers: set[TunnelDriver] = set()
         self._empty = asyncio.Event()
         self._stopping = False
         self.sessions: dict[int, SessionRecord] = {}
-        self.events = EventStream()
 
     # What the administrator asks
 
@@ -97,27 +95,18 @@ class Server:
         """What carries the packets."""
         return self._data_path
 
-    def adopt(self, settings: Settings, users: SecretsUsers | None) -> None:
-        """Take settings for whoever comes from now on, and users when they are others; who is there stays as he is."""
+    def adopt(self, settings: Settings, users: SecretsUsers | Users | None) -> None:
+        """Take settings for whoever comes from now on, and users when they are others; policies change for all."""
         self._adopt(settings)
-        if users is not None:
-            self._users = users
+        self._grants.adopt(settings)
+        self.users.adopt(users, settings.policy.policy())
 
     def _adopt(self, settings: Settings) -> None:
         self._maximum_sessions = settings.limits.sessions
         self._sources = settings.limits.sources
         self._tunnel_settings = settings.tunnel()
-        self._dns, self._wins = settings.network.dns, settings.network.wins
         self._admission.limits = AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source)
         self._waiting_room.login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
-
-    async def read_users(self) -> None:
-        """Read the users again if their file has changed."""
-        if self._reading is not None:
-            await asyncio.shield(self._reading)  # it may have begun before the last change
-        if self._reading is None:
-            self._reading = self._loop.create_task(self._read_users())
-        await asyncio.shield(self._reading)
 
     # The door
 
@@ -165,27 +154,15 @@ class Server:
         driver.log.info("control connection", host=output.peer_host_name, vendor=output.peer_vendor_name, seldom=1)
 
     def check_credentials(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None:
-        """Look the user up, lease an address, answer; first read, beside the loop, who the users are now (B-148)."""
-        if self._reading is None and not self._users.changed():
-            self._answer(driver, output)
-            return
-        self._asked.append((driver, output))
-        if self._reading is None:
-            self._reading = self._loop.create_task(self._read_users())
-
-    async def _read_users(self) -> None:
-        try:
-            await self._loop.run_in_executor(None, self._users.refresh)
-        finally:
-            self._reading = None
-            asked, self._asked = self._asked, []
-            for driver, output in asked:
-                self._answer(driver, output)
+        """Look the user up, lease an address, answer; first it is read who the users are now."""
+        self.users.when_read(partial(self._answer, driver, output))
 
     def _answer(self, driver: TunnelDriver, output: tell.CheckCredentials) -> None:
         if self.calls.get(output.call_id) is not driver:
             return  # gone while the users were read
         answer = self._judge(driver, output)
+        if answer is Wait.LATER:
+            return
         if isinstance(answer, Refused):
             # As many lines as the guard looks at passwords, so that whoever bans by the log sees each.
             driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=FAILURES_ALLOWED)
@@ -193,7 +170,7 @@ class Server:
             self._tell(driver, output.call_id, "log-in refused", user=user, why=answer.detail)
         driver.credentials_checked(output.call_id, answer)
 
-    def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer:
+    def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer | Wait:
         now = self._loop.time()
         user = output.presented.user
         if not self._guard.may_try(driver.peer, user, now):
@@ -201,31 +178,26 @@ class Server:
             return Refused(
                 f"too many failed log-ins of user {name!r} from this address; the password was not looked at"
             )
-        verdict = self._users.judge(output.presented)
+        verdict = self.users.judge(output.presented)
         if isinstance(verdict, Refused):
             self._guard.failed(driver.peer, user, now)
             return verdict
+        policy = self.users.policy_of(verdict)
+        held_up = self._keeper.admit(verdict.user, policy, output.call_id, partial(self._answer, driver, output))
+        if held_up is not None:
+            return held_up
         # Who proves itself anew on the same call gives its own place back first.
         if self._forget(output.call_id, EndReason.PEER_REQUEST, self.counters) is not None:
             driver.names.renew(output.call_id)
         if len(self.sessions) >= self._maximum_sessions:
             driver.log.warning("no room for another session", limit=self._maximum_sessions, seldom=1)
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        address = self._pool.lease(
-            verdict.user,
-            allowed=verdict.allowed_address,
-            wanted=verdict.fixed_address,
-            numbered=verdict.numbered_network,
-        )
-        if address is None:
-            driver.log.warning("no free address for this user", user=verdict.user)
+        grant = self._grants.give(verdict, policy, driver.log)
+        if grant is None:
             return Accepted(verdict.user, None, verdict.authenticator_response, verdict.keys)
-        grant = NetworkGrant(self._our_address, address, self._dns, self._wins)
-        name = driver.names.of(output.call_id)
-        session = SessionRecord(output.call_id, verdict.user, grant, address, driver, name)
-        self.sessions[output.call_id] = session
-        if address not in self._pool:
-            self._route_address(address, True)
+        who = output.call_id, verdict.user, grant, grant.peer_address, driver, driver.names.of(output.call_id)
+        session = self.sessions[output.call_id] = SessionRecord(*who, policy=policy, routes=policy.route or ())
+        self._grants.lead(session)
         self._waiting_room.leave(driver)
         for watcher in self._watchers:
             watcher.logged_in(session, now)
@@ -235,14 +207,11 @@ class Server:
         """Give back what a session was given, and tell the watchers; last returns what it carried."""
         record = self.sessions.pop(call_id, None)
         if record is not None:
-            self._pool.release(record.address)
-            if record.address not in self._pool:
-                self._route_address(record.address, False)
-            if self._watchers:
-                counters, now = last(call_id), self._loop.time()
-                self._went_down(record, counters)  # not said before when a defect ended it
-                for watcher in self._watchers:
-                    watcher.ended(record, reason, counters, now)
+            self._grants.take_back(record)
+            counters, now = last(call_id), self._loop.time()
+            self._went_down(record, counters)  # not said before when a defect ended it
+            for watcher in self._watchers:
+                watcher.ended(record, reason, counters, now)
         return record
 
     def counters(self, call_id: int) -> Counters:
@@ -252,7 +221,8 @@ class Server:
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
         """Let data flow, from the leased address only."""
         record = self.sessions[output.call_id]
-        self._data_path.interface_up(output.call_id, inside(output, record.address))
+        record.inside = inside_of(record, output)
+        self._data_path.interface_up(output.call_id, record.inside)
         record.up_at = now = self._loop.time()
         record.is_up = True
         for watcher in self._watchers:
@@ -268,7 +238,7 @@ class Server:
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
         """Tell the watchers; nothing else of ours hangs on a session's interface."""
         record = self.sessions.get(output.call_id)
-        if record is not None and self._watchers:
+        if record is not None:
             self._went_down(record, self.counters(output.call_id))
 
     def _went_down(self, record: SessionRecord, counters: Counters) -> None:
@@ -311,6 +281,7 @@ class Server:
 
     def close(self) -> None:
         """Close the data path."""
+        self._keeper.close()
         self._data_path.close()
 
     async def stop(self) -> None:

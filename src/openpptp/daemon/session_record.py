@@ -1,13 +1,14 @@
 """What the server knows of one logged-in session, and who wants to hear of it."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
+from openpptp.backends.policy import NOTHING, Policy
 from openpptp.credentials import NetworkGrant
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.session_names import new_id
-from openpptp.datapath.seam import Counters
+from openpptp.datapath.seam import Counters, Inside
 from openpptp.errors import EndReason
 
 
@@ -22,6 +23,12 @@ class SessionRecord:
     address: IPv4Address
     driver: TunnelDriver
     id: str = field(default_factory=new_id)
+    policy: Policy = NOTHING
+    "What holds for the user, [policy] of the settings included."
+    routes: tuple[IPv4Network, ...] = ()
+    "The networks behind him that were led into the tunnel."
+    inside: Inside | None = None
+    "What the data path was told last; None before data flowed."
     up_at: float | None = None
     "Monotonic seconds since which data may flow; None before the first time."
     is_up: bool = False

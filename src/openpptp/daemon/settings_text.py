@@ -68,6 +68,8 @@ def _default(field: FieldInfo) -> str:
 def _kind(field: FieldInfo) -> str:
     """Say in words what values a key takes."""
     annotation = field.annotation
+    if get_origin(annotation) is dict:
+        return "address ranges by name"
     many = get_origin(annotation) is tuple
     if many:
         annotation = get_args(annotation)[0]

@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from openpptp.backends import ranges
+from openpptp.backends.policy import ITEMS, NONE, NOTHING, UnusablePolicy
+from openpptp.backends.policy_values import POOL_NAME
 from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY
 
 AddressRange = ranges.AddressRange
@@ -56,6 +58,23 @@ def check_whole_path(text: object) -> Path:
     raise mistake("is not a whole path", 'write it in quotes and from / on, as "/etc/ppp"')
 
 
+def check_item(name: str, text: object) -> str:
+    """Return an item of a policy in its one form; raise a mistake otherwise."""
+    if not isinstance(text, str):
+        raise mistake("must be text in quotes", f"the item is: {ITEMS[name].help}")
+    try:
+        return dict(NOTHING.said(name, text).items())[name]
+    except UnusablePolicy as error:
+        raise mistake("cannot be read", str(error).partition(": ")[2]) from None
+
+
+def check_pool_name(text: object) -> str:
+    """Return a name for a pool; raise a mistake otherwise."""
+    if isinstance(text, str) and POOL_NAME.fullmatch(text) and text != NONE:
+        return text
+    raise mistake("is no name of a pool", "take letters, digits, dots and dashes, as office-2")
+
+
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True)]
@@ -65,3 +84,4 @@ InterfaceName = Annotated[str, BeforeValidator(check_interface_name)]
 Address = Annotated[IPv4Address, BeforeValidator(parse_address), PlainSerializer(str)]
 WholePath = Annotated[Path, BeforeValidator(check_whole_path)]
 Range = Annotated[AddressRange, BeforeValidator(read_range), PlainSerializer(str)]
+PoolName = Annotated[str, BeforeValidator(check_pool_name)]
