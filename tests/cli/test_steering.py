@@ -32,7 +32,7 @@ WAITING = {
 SHOWN = UP | {
     "local": "203.0.113.1", "host": "pc\x1b[2J", "vendor": "Microsoft", "control_connection": "established",
     "deadlines": [{"reason": "LCP echo", "seconds": 12.34}], "call": "call 1/2 outgoing PAC established, up",
-    "call_id": 1, "peer_call_id": 2, "mtu": 1396, "dns": [],
+    "call_id": 1, "peer_call_id": 2, "mtu": 1396, "dns": [], "policy": "rate 10mbit",
     "counters": {"packets_in": 90, "octets_in": 2048, "packets_out": 3, "octets_out": 17, "acks_sent": 5, "lost": 10,
                  "late_recovered": 1},
     "drops": {"source": 3, "queue_full": 1, "late": 0}, "loss": 0.1, "round_trip": 0.0215,
@@ -197,7 +197,7 @@ class ShowTests:
                 "10 packets from the peer, 10.00%",
                 "source 3, queue full 1",
             ),
-            *("21.5 ms", "rcvd [LCP ConfReq id=0x1 <mru 1400>]", "mtu         1396"),
+            *("21.5 ms", "rcvd [LCP ConfReq id=0x1 <mru 1400>]", "mtu         1396", "policy      rate 10mbit"),
         ):
             assert words in text
 

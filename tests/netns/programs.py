@@ -7,7 +7,6 @@ Each sees a /run of its own below tmp_path. Every wait is a poll with a bound.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -20,6 +19,8 @@ from tests.eventually import eventually
 from tests.machine import REPOSITORY
 from tests.netns.namespace import Namespace
 from tests.netns.topology import Topology
+
+from openpptp.daemon.mistakes import toml_value
 
 OPENPPTP = (sys.executable, "-m", "openpptp")
 USER, PASSWORD = "alice", "correct horse"
@@ -98,14 +99,14 @@ def write_settings(folder: Path, **sections: Mapping[str, object]) -> Path:
     secrets.chmod(0o600)
     whole: dict[str, Mapping[str, object]] = {
         "network": {"pool": [POOL]},
-        "users": {"file": str(secrets)},
+        "users": {"file": str(secrets), "store": str(folder / "users.sqlite")},
         "accounting": {"file": str(folder / "accounting.sqlite")},
     }
     for section, values in sections.items():
         whole[section] = {**whole.get(section, {}), **values}
     lines = []
     for section, values in whole.items():
-        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        lines += [f"[{section}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
     path = folder / "openpptp.toml"
     path.write_text("\n".join(lines) + "\n")
     return path

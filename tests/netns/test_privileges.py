@@ -222,6 +222,20 @@ class EnoughTests:
             server.says("settings not read again; nothing has changed")
             assert "network.pool" in server.log()
 
+    def test_the_store_of_users_is_its_own_and_root_changes_it(self, topology, tmp_path):
+        store = {"store": "/run/openpptp-state/users.sqlite"}
+        with unprivileged(topology, tmp_path, users=store) as server:
+            user = (*OPENPPTP, "user", "add", "anna", "--store", "--config", str(tmp_path / "server" / "openpptp.toml"))
+            subprocess.run(
+                ["nsenter", f"--mount=/proc/{server.process.pid}/ns/mnt", *user],
+                env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "OPENPPTP_PASSWORD": "pw"},
+                check=True,
+            )
+            files = (tmp_path / "server" / "run" / "openpptp-state").iterdir()
+            assert {file.owner() for file in files if file.name.startswith("users")} == {NOBODY}
+            with connecting(topology.client, tmp_path / "client", user="anna", password="pw") as client:
+                client.connected()
+
     def test_commands_of_root_steer_it_and_read_its_accounting(self, topology, tmp_path):
         runtime = tmp_path / "server" / "run" / "openpptp"
         group = {"group": "daemon"}

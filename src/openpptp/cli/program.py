@@ -17,7 +17,7 @@ COMMANDS = {
     "serve": ("openpptp.cli.serve", "Run the server in the foreground."),
     "connect": ("openpptp.cli.connect", "Connect to the PPTP server HOST and stay connected until Ctrl-C."),
     "import": ("openpptp.cli.import_settings", "Turn settings of pptpd, pppd or accel-ppp into ours."),
-    "user": ("openpptp.cli.user", "Add, change, list and remove users."),
+    "user": ("openpptp.cli.user", "Add, change, list and remove users, and say what each may."),
     "sessions": (
         "openpptp.cli.sessions",
         "Show the sessions of the running server, past ones, or what each user's come to.",

@@ -55,6 +55,7 @@ def _call_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         *([("mtu", str(facts["mtu"]))] if facts["mtu"] is not None else []),
         ("in", f"{counted['packets_in']} packets, {octets(counted['octets_in'])}"),
         ("out", f"{counted['packets_out']} packets, {octets(counted['octets_out'])}"),
+        ("policy", visible(facts["policy"] or "no limits")),
         ("acks sent", f"{counted['acks_sent']} on their own"),
         (
             "lost",

@@ -6,6 +6,7 @@
     POST /disconnect       {"session": ID}, {"user": NAME} or {"all": true}
     POST /reload           read the settings again
     GET  /events           a stream of JSON lines
+    /users                 the users of the store (api_users.py)
 
 An error is {"error": words, "exit_code": number}, the number as in errors.SetupError.
 """
@@ -17,6 +18,7 @@ import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from aiohttp import web
 
 from openpptp.daemon import overview
 from openpptp.daemon.api_socket import open_socket
+from openpptp.daemon.api_users import Order, UsersApi
 from openpptp.daemon.disconnect import disconnect, targets_of
 from openpptp.daemon.events import Queue
 from openpptp.daemon.reload import Reloader
@@ -52,6 +55,7 @@ class Api:
         self._server = server
         self._reloader = reloader
         self._since = since
+        self._users = UsersApi(server, reloader)
         self._listeners: set[Queue] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runner: web.AppRunner | None = None
@@ -70,6 +74,8 @@ class Api:
             web.post("/disconnect", self._disconnect),
             web.post("/reload", self._reload),
             web.get("/events", self._events),
+            web.get("/users", self._list_users),
+            *(web.post(path, partial(self._change_users, order)) for path, order in self._users.orders().items()),
         ])  # fmt: skip
         self._runner = web.AppRunner(
             app,
@@ -149,6 +155,12 @@ class Api:
         await request.read()
         _log.info("the administrator asks for a reload", uid=_uid(request))
         return _answer((await self._finish(self._reloader.reload())).facts())
+
+    async def _list_users(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self._users.listed(request.query.get("user")), content_type="application/json")
+
+    async def _change_users(self, order: Order, request: web.Request) -> web.Response:
+        return _answer(await self._finish(order(await _body(request), _uid(request))))
 
     async def _finish(self, order: Any) -> Any:
         """Carry an order out to its end, also when who gave it goes away meanwhile."""

@@ -45,6 +45,14 @@ class ApiClient:
         """Let the server read its settings again."""
         return self._ask("POST", "/reload")
 
+    def users(self, name: str | None = None) -> dict[str, Any]:
+        """Return the users of the store, or one when he is there."""
+        return self._ask("GET", "/users" if name is None else f"/users?user={quote(name, safe='')}")
+
+    def change_user(self, order: str, name: str, **facts: Any) -> dict[str, Any]:
+        """Add, passwd, limit or remove a user of the store; facts as in daemon/api_users.py."""
+        return self._ask("POST", f"/users/{order}", {"user": name, **facts})
+
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what happens, until the server stops."""
         connection = _Connection(self._path, None)

@@ -81,7 +81,9 @@ def show(server: Server, name: str) -> Facts:
     told = dataclasses.asdict(counters)
     expected = counters.packets_in + counters.lost
     up = session.interface
+    record = server.sessions.get(session.call_id)
     return facts | {
+        "policy": str(record.policy) if record is not None else "",
         "call": session.describe(),
         "call_id": session.call_id,
         "peer_call_id": session.call.peer_call_id,
