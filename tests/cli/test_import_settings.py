@@ -37,7 +37,7 @@ class ImportTests:
         assert result.exit_code == 0
         assert tomllib.loads(result.stdout)["network"]["pool"] == ["10.0.0.2-10.0.0.9"]
         assert f"{conf}:3: remoteip 10.0.0.2-9: honoured: network.pool" in result.stderr
-        assert "idle 600: ignored because there is no such limit here" in result.stderr
+        assert 'idle 600: honoured: policy.idle = "10m"' in result.stderr
         assert "geheim" not in result.output
 
     def test_danger_ends_with_1_and_what_is_unreadable_with_2(self, conf):

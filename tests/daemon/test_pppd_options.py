@@ -192,6 +192,9 @@ class SettingTests:
             ("mru 0x514", "ppp.mru", 1300),
             ("lcp-echo-interval 30", "ppp.echo_interval", 30.0),
             ("lcp-echo-failure 4", "ppp.echo_failures", 4),
+            ("idle 600", "policy.idle", "10m"),
+            ("maxconnect 0x10 idle 600 idle 0", "policy.idle", "none"),
+            ("maxconnect 28800", "policy.maxconnect", "8h"),
             ("debug", "log.level", "debug"),
             ("+ipv6", "ppp.ipv6", True),
             ("ipv6 ::1,::2", "ppp.ipv6", True),
@@ -238,7 +241,8 @@ class SettingTests:
         assert Verdict.DANGEROUS in verdicts(tmp_path, text)
 
     @pytest.mark.parametrize(
-        "text", ["mru abc", "mru \u0661\u0665", "ms-dns nowhere.example", "ip-up-script up", "mru 1e3"]
+        "text",
+        ["mru abc", "mru \u0661\u0665", "ms-dns nowhere.example", "ip-up-script up", "mru 1e3", "idle -1"],
     )
     def test_a_bad_word_is_unreadable(self, tmp_path, text):
         assert verdicts(tmp_path, text)[0:1] == [Verdict.UNREADABLE]

@@ -15,6 +15,7 @@ from openpptp.backends.secrets_file import read as read_secrets
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.accel_lines import COMMENT, AccelLines, Item
 from openpptp.daemon.accel_names import IGNORED, LEFT_OUT, MANY, METHODS
+from openpptp.daemon.accel_policy import AccelPolicy
 from openpptp.daemon.import_report import Draft, Place, Verdict
 from openpptp.daemon.import_users import report_secrets
 from openpptp.daemon.pppd_names import WHY_WEAK
@@ -46,6 +47,8 @@ class _Reader:
         self._wins: dict[str, str] = {}
         self._methods: dict[AuthMethod, Place] = {}
         self._mppe: dict[str, Item] = {}
+        self._modules: set[str] = set()
+        self._policy = AccelPolicy(draft, self._say)
 
     def _tell(self, place: Place, text: str, verdict: Verdict, words: str) -> None:
         self._draft.tell(place, text, verdict, words)
@@ -67,6 +70,8 @@ class _Reader:
             self._first[key] = item.place
         if key in IGNORED:
             self._say(item, Verdict.IGNORED, IGNORED[key])
+        elif self._policy.take(item):
+            return
         elif item.section in (takers := self._takers()):
             takers[item.section](item)
         elif item.section in LEFT_OUT:
@@ -89,6 +94,7 @@ class _Reader:
 
     def _take_module(self, item: Item) -> None:
         method = METHODS.get(item.key)
+        self._modules.add(item.key)
         if method is not None:
             self._methods.setdefault(method, item.place)
             if method in WHY_WEAK:
@@ -96,7 +102,7 @@ class _Reader:
                 self._say(item, Verdict.DANGEROUS, words)
             else:
                 self._say(item, Verdict.HONOURED, f"auth.methods has {method.value}")
-        elif item.key in {"pptp", "chap-secrets", "ippool"}:
+        elif item.key in {"pptp", "chap-secrets", "ippool", "shaper"}:
             self._say(item, Verdict.HONOURED, "it is part of this server")
         elif item.key == "radius":
             self._say(item, Verdict.IGNORED, LEFT_OUT["radius"])
@@ -169,12 +175,12 @@ class _Reader:
             return
         name = next((option.removeprefix("name=") for option in options if not option.startswith("next=")), "")
         if self._pool and name != self._pool_name:
-            self._say(item, Verdict.IGNORED, "there is one pool, and the first lines have made it")
+            self._policy.add_pool(item, name, str(entry))
             return
         self._pool_name = name
         self._pool.append(str(entry))
         self._pool_place = self._pool_place or item.place
-        note = f"; all users take from it, as if it were not called {name}" if name else ""
+        note = f"; it is for all users, as if it were not called {name}" if name else ""
         self._say(item, Verdict.HONOURED, f"network.pool has {entry}{note}")
 
     def _take_range(self, item: Item) -> None:
@@ -260,6 +266,7 @@ class _Reader:
     def finish(self, default: Place) -> None:
         """Set what several lines decide, and say where nothing decides."""
         self._users(default)
+        self._policy.finish(self._modules, self._pool_name)
         if self._pool:
             assert self._pool_place is not None
             self._draft.set(self._pool_place, "network", "pool", self._pool)

@@ -47,8 +47,9 @@ def report_secrets(draft: Draft, path: Path, secrets: Secrets, name: str | None)
             draft.tell(Place(path, entry.line), text, Verdict.IGNORED, words)
         elif not entry.addresses.allows_none:
             who = "anybody who knows this secret" if entry.client == WILDCARD else f"user {entry.client}"
+            held = f", with {entry.policy}" if str(entry.policy) else ""
             note = ", but see the next lines" if entry.line in silent else ""
-            draft.tell(Place(path, entry.line), text, Verdict.HONOURED, f"{who} can log in{note}")
+            draft.tell(Place(path, entry.line), text, Verdict.HONOURED, f"{who} can log in{held}{note}")
     for problem in secrets.problems:
         draft.tell(Place(problem.file, problem.line), "", VERDICTS[problem.kind], problem.sentence)
 

@@ -62,7 +62,9 @@ LEFT_OUT = {
     "there is no IPX": """ipx +ipx ipx-network/1 ipx-node/1 ipx-router-name/1 ipx-routing/1 ipxcp-accept-local
         ipxcp-accept-network ipxcp-accept-remote ipxcp-restart/1 ipxcp-max-configure/1 ipxcp-max-terminate/1
         ipxcp-max-failure/1""",
-    "there is no such limit here": "idle/1 maxconnect/1 minconnect/1 maxoctets/1 mo/1 mo-direction/1 mo-timeout/1",
+    "there is no such limit here": "minconnect/1",
+    "octets are limited in a day, week or month, and not in a session (policy.quota)": """maxoctets/1 mo/1
+        mo-direction/1 mo-timeout/1""",
     "programs that run for a session get what pptpd gave them": "ipparam/1 remotenumber/1 set/1 unset/1",
     "ip-up, ip-down, auth-up and auth-down are run, and no others": """ip-pre-up-script/1 ipv6-up-script/1
         ipv6-down-script/1 net-init-script/1 net-pre-up-script/1 net-down-script/1 ipx-up-script/1
@@ -143,6 +145,8 @@ NUMBERS = {
     "lcp-echo-failure": ("ppp", "echo_failures", 1, 100),
 }
 "Options with a number, the setting it becomes, and the least and the most that setting takes."
+TIMES = ("idle", "maxconnect")
+"Options with seconds, 0 for none, which [policy] knows by the same name."
 SCRIPTS = {
     "ip-up-script": "ip_up",
     "ip-down-script": "ip_down",
@@ -152,7 +156,7 @@ SCRIPTS = {
 WITH_WORD = ("file", "call", "name", "domain", "ms-dns", "dns-addr", "ms-wins", "ipv6", "plugin", "mppe")
 ALONE = ("usehostname", "debug", "-d", "noauth", "+ipv6", "noipv6", "-ipv6", "default-mru", "-mru")
 ARGUMENTS = {
-    **dict.fromkeys((*WITH_WORD, *NUMBERS, *SCRIPTS, "chap-secrets", "pap-secrets", "ntlm_auth-helper"), 1),
+    **dict.fromkeys((*WITH_WORD, *NUMBERS, *TIMES, *SCRIPTS, "chap-secrets", "pap-secrets", "ntlm_auth-helper"), 1),
     **dict.fromkeys(ALONE, 0),
 }
 "Options handled here, and how many words follow each."

@@ -10,12 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from openpptp.backends.policy import NOTHING, UnusablePolicy
 from openpptp.backends.secrets_words import split_lines
 from openpptp.daemon import pppd_names
 from openpptp.daemon.foreign_files import Resolve, address_of, host_name, read_octets, resolve
 from openpptp.daemon.import_report import Draft, Place, Verdict
 from openpptp.daemon.pppd_auth import AuthOptions
-from openpptp.daemon.pppd_names import ARGUMENTS, KNOWN, METHOD_OF, MPPE_OF, NUMBERS, SCRIPTS
+from openpptp.daemon.pppd_names import ARGUMENTS, KNOWN, METHOD_OF, MPPE_OF, NUMBERS, SCRIPTS, TIMES
 from openpptp.errors import SetupError
 
 DIRECTORY = Path("/etc/ppp")
@@ -117,6 +118,8 @@ class PppdOptions:
             self._auth.mppe(place, text, MPPE_OF[name])
         elif name in NUMBERS:
             self._number(place, text, name, arguments[0])
+        elif name in TIMES:
+            self._time(place, text, name, arguments[0])
         elif name in ARGUMENTS:
             self._setting(place, text, name, arguments[0] if arguments else "", depth)
         else:
@@ -200,6 +203,14 @@ class PppdOptions:
         else:
             exact = float(number) if key == "echo_interval" else number
             self._honour(place, text, self._draft.set(place, section, key, exact))
+
+    def _time(self, place: Place, text: str, name: str, value: str) -> None:
+        try:
+            written = dict(NOTHING.said(name, str(int(value, 0))).items())[name]
+        except (ValueError, UnusablePolicy):
+            self._draft.tell(place, text, Verdict.UNREADABLE, "a number of seconds is needed, less than ten years")
+        else:
+            self._honour(place, text, self._draft.set(place, "policy", name, written))
 
     def _script(self, place: Place, text: str, key: str, value: str) -> None:
         if Path(value).is_absolute():
