@@ -69,7 +69,15 @@ class MsChapV2Presented:
     "24 octets."
 
 
-Presented = PapPresented | ChapMd5Presented | MsChapV1Presented | MsChapV2Presented
+@dataclass(frozen=True, slots=True)
+class UnreadablePresented:
+    """A Response that cannot be one of the method agreed on; refused on the same way as a wrong password."""
+
+    user: bytes
+    detail: str
+
+
+Presented = PapPresented | ChapMd5Presented | MsChapV1Presented | MsChapV2Presented | UnreadablePresented
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from openpptp.credentials import (
     PapPresented,
     Presented,
     Refused,
+    UnreadablePresented,
 )
 from openpptp.machine import Note, Output
 from openpptp.ppp.link import Link
@@ -95,6 +96,8 @@ def check(presented: Presented, grant: NetworkGrant | None = GRANT, password: st
             right = given == crypto.generate_nt_response(challenge, peer_challenge, user, password_hash)
             keys = crypto.mschap_v2_start_keys(hash_hash, given, authenticator=True)
             response = crypto.generate_authenticator_response(hash_hash, given, peer_challenge, challenge, user)
+        case UnreadablePresented(user):
+            right = False
     if not right or user.decode() != USER:
         return Refused("wrong password")
     return Accepted(USER, grant, response, keys)

@@ -12,6 +12,7 @@ from openpptp.credentials import (
     PapPresented,
     Presented,
     Refused,
+    UnreadablePresented,
 )
 
 
@@ -48,6 +49,8 @@ def prove(presented: Presented, secret: Secret) -> Proof | Refused:
             return _prove_v1(presented, secret)
         case MsChapV2Presented():
             return _prove_v2(presented, secret)
+        case UnreadablePresented(detail=detail):
+            return Refused(detail)
 
 
 def _prove_pap(presented: PapPresented, secret: Secret) -> Proof | Refused:

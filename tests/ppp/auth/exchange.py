@@ -14,6 +14,7 @@ from openpptp.credentials import (
     PapPresented,
     Presented,
     Refused,
+    UnreadablePresented,
 )
 from openpptp.machine import Note, Output
 from openpptp.ppp.auth.machine import AuthenticationMachine
@@ -79,6 +80,8 @@ def judge(presented: Presented, password: str = PASSWORD) -> Answer:
             proof = crypto.generate_authenticator_response(twice, response, peer_challenge, challenge, user)
             keys = crypto.mschap_v2_start_keys(twice, response, authenticator=True)
             return Accepted(user.decode(), authenticator_response=proof, keys=keys)
+        case UnreadablePresented():
+            return REFUSED
 
 
 class Pair:

@@ -3,7 +3,7 @@
 import pytest
 from tests.ppp.auth.exchange import ACCEPTED, PASSWORD, REFUSED, USER, client, counted, sent, server, told
 
-from openpptp.credentials import AuthMethod, Refused
+from openpptp.credentials import AuthMethod, Refused, UnreadablePresented
 from openpptp.crypto import chap_md5_response
 from openpptp.errors import EndReason, Misuse
 from openpptp.ppp.auth.machine import AuthenticationMachine
@@ -116,7 +116,10 @@ class ChallengeTests:
         machine = server(AuthMethod.CHAP_MD5)
         identifier = sent(machine.start(0.0)).identifier
         wrong = Packet(ChapCode.RESPONSE, identifier, ChapValue(bytes(length), b"User").encode())
-        assert machine.receive(wrong, 0.2) == []
+        detail = f"CHAP-MD5 Response of {length} octets"
+        assert machine.receive(wrong, 0.2) == [CheckCredentials(UnreadablePresented(b"User", detail))]
+        assert machine.credentials_checked(REFUSED, 0.3) == []
+        assert machine.deadline == (1.2, "hold the refusal")
         failure, failed = machine.tick(machine.deadline.when)
         assert machine.deadline is None
         assert failure.packet == Packet(ChapCode.FAILURE, identifier, b"Access denied")

@@ -1,7 +1,7 @@
 """RFC 2433: what the algorithm adds."""
 
 import pytest
-from tests.ppp.auth.exchange import REFUSED, client, counted, sent, server
+from tests.ppp.auth.exchange import REFUSED, client, counted, judge, sent, server
 
 from openpptp import crypto
 from openpptp.credentials import AuthMethod
@@ -43,7 +43,8 @@ class ResponsePacketTests:
         machine = server(AuthMethod.MSCHAP_V1)
         identifier = sent(machine.start(0.0)).identifier
         packet = Packet(ChapCode.RESPONSE, identifier, ChapValue(bytes(length), b"User").encode())
-        assert machine.receive(packet, 0.5) == []
+        (question,) = machine.receive(packet, 0.5)
+        assert machine.credentials_checked(judge(question.presented), 0.6) == []
         failure, failed = machine.tick(1.5)
         assert MsChapFailure.decode(failure.packet.data).error_code == 691
         assert failed.reason is EndReason.AUTHENTICATION_REFUSED

@@ -73,7 +73,8 @@ class ResponsePacketTests:
         machine = server(AuthMethod.MSCHAP_V2)
         identifier = sent(machine.start(0.0)).identifier
         packet = Packet(ChapCode.RESPONSE, identifier, ChapValue(bytes(length), b"User").encode())
-        assert machine.receive(packet, 0.5) == []
+        (question,) = machine.receive(packet, 0.5)
+        assert machine.credentials_checked(judge(question.presented), 0.6) == []
         failure, _ = machine.tick(1.5)
         assert failure.packet.data.startswith(b"E=691 R=0 C=")
 

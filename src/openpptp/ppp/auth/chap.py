@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
-from openpptp.credentials import Accepted, AuthMethod, MppeStartKeys, Presented, Refused
+from openpptp.credentials import Accepted, AuthMethod, MppeStartKeys, Presented, Refused, UnreadablePresented
 from openpptp.errors import BadMessage, EndReason, Misuse
 from openpptp.machine import Deadline, Output, Random
 from openpptp.ppp.auth.authenticator import Authenticator, Phase
@@ -134,7 +134,7 @@ class ChapAuthenticator(Authenticator):
         try:
             presented = self._algorithm.presented(self._attempt, response.name)
         except BadMessage as error:
-            return self._hold(Refused(str(error)), now, now)
+            presented = UnreadablePresented(response.name, str(error))
         return self._ask(presented, now)
 
     def _acceptance(self, accepted: Accepted) -> SendPacket | Refused:
