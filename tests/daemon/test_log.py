@@ -32,6 +32,10 @@ class LineTests:
         read = json.loads(line)
         assert (read["event"], read["call"], read["user"], read["level"]) == ("session up", 3, "alice", "info")
 
+    def test_json_begins_with_what_no_peer_has_a_say_in(self):
+        (line,) = lines("json", user="alice", call=3, peer="192.0.2.1", session="ab").splitlines()
+        assert list(json.loads(line)) == ["timestamp", "level", "event", "session", "peer", "call", "user"]
+
     def test_text_is_plain_where_no_terminal_is(self):
         text = lines("text", call=3)
         assert "\x1b" not in text

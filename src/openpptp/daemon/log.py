@@ -15,6 +15,7 @@ SECRET = frozenset(
     {"password", "secret", "passwd", "key", "keys", "hash", "nt_hash", "challenge", "response", "nt_response"}
 )
 "Names whose values are never written, at any level; also as the last word of a longer name."
+FIRST = ("timestamp", "level", "event", "session", "peer", "call")
 QUIET = 10.0  # ours: seconds until the same kind of line from the same source is written again (B-149)
 SOURCES = 4096  # ours: sources remembered, so that spoofed addresses cannot fill the memory
 
@@ -32,7 +33,7 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
     stamp = structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
     if style == "json":
         stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-        writer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        writer = [structlog.processors.format_exc_info, in_order, structlog.processors.JSONRenderer(default=str)]
     else:
         # Of its own accord it shows the local variables, secrets among them, wherever the package rich is installed.
         plain = structlog.dev.plain_traceback
@@ -124,6 +125,11 @@ def printable(_logger: Any, _method: str, event: Event) -> Event:
         text = str(value)
         event[name] = text if text.isprintable() else "".join(_visible(char) for char in text)
     return event
+
+
+def in_order(_logger: Any, _method: str, event: Event) -> Event:
+    """Put first what each line has and no peer has a say in: docs/fail2ban/openpptp.conf reads lines from the left."""
+    return {name: event[name] for name in FIRST if name in event} | dict(event)
 
 
 def _visible(char: str) -> str:
