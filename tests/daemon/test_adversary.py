@@ -16,7 +16,7 @@ from tests.machine import REPOSITORY
 
 from openpptp import crypto
 from openpptp.daemon import driver as drivers
-from openpptp.daemon.admission import USER_FAILURES_ALLOWED
+from openpptp.daemon.admission import LoginLimits
 from openpptp.errors import EndReason
 from openpptp.wire.auth import ChapCode, ChapValue, MsChapV2Response, MsChapV2Success
 from openpptp.wire.control import EchoRequest, OutgoingCallRequest, StartControlConnectionRequest
@@ -93,10 +93,11 @@ class GuardTests:
 
     async def test_b086_a_password_that_is_not_looked_at_does_not_prolong_the_wait(self, tmp_path):
         async with house(tmp_path, auth={"refusal_delay": 0}, limits={"per_source": 100}) as home:
-            callers = [await home.call(password="wrong") for _ in range(USER_FAILURES_ALLOWED + 30)]
+            callers = [await home.call(password="wrong") for _ in range(LoginLimits().failures_per_user + 30)]
             await until(lambda: all(caller.over for caller in callers))
             now = asyncio.get_running_loop().time()
-            assert home.server._guard._sources.owed(IPv4Address("127.0.0.1"), now) <= USER_FAILURES_ALLOWED + 1
+            limits, owed = home.server._guard.limits, home.server._guard._sources.owed
+            assert owed(IPv4Address("127.0.0.1"), now, limits.source_forgiven_after) <= limits.failures_per_user + 1
 
 
 class SlowReaderTests:

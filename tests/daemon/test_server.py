@@ -2,17 +2,20 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import pairwise
 
 import pytest
-from tests.daemon.loopback import PASSWORD, USER, house, open_files, reset
+from tests.daemon.loopback import HOST, PASSWORD, USER, house, open_files, reset
 from tests.eventually import until
 from tests.notation import frame
 
 from openpptp.backends.ranges import AddressRange, parse_range
-from openpptp.daemon.admission import FAILURES_ALLOWED, USER_FAILURES_ALLOWED
+from openpptp.daemon.admission import LoginLimits
+from openpptp.daemon.pace import Pace
 from openpptp.errors import EndReason
+from openpptp.tunnel import outputs as tell
 from openpptp.wire.control import (
     ControlStream,
     EchoReply,
@@ -28,6 +31,7 @@ from openpptp.wire.control import (
 START = StartControlConnectionRequest(host_name="there").encode()
 CALL = OutgoingCallRequest(0x4242, 1, 300, 100_000_000).encode()
 ECHO = EchoRequest(7).encode()
+LIMITS = LoginLimits()
 
 GARBAGE = {
     "b016_wrong_cookie": START[:4] + b"\x1a\x2b\x3c\x4e" + START[8:],
@@ -132,6 +136,37 @@ class LogInTests:
             here = IPv4Address("127.0.0.1")
             home.server._sources = (parse_range("192.0.2.0/24"), AddressRange(here, here))
             await home.log_in()
+
+    async def test_b037_a_server_that_dials_itself_is_refused(self, tmp_path):
+        async with house(tmp_path) as home:
+            reader, writer = await home.plain(HOST)
+            await closed(reader)
+            writer.close()
+            (line,) = home.log.about("connection refused")
+            assert line["peer"] == HOST
+            assert "dials itself" in line["why"]
+
+    async def test_b090_two_sessions_do_not_share_an_ipv6_identifier(self, tmp_path):
+        async with house(tmp_path, ppp={"ipv6": True}) as home:
+            first = await home.log_in(ipv6=True)
+            await until(lambda: home.log.about("session up"))
+            identifier = first.up.our_identifier
+            (taken,) = home.server.sessions.values()
+            second = await home.log_in(source="127.0.0.2", ipv6=True)
+            await until(lambda: len(home.log.about("session up")) == 2)
+            (record,) = [record for record in home.server.sessions.values() if record is not taken]
+            output = replace(second.up, call_id=record.call_id, peer_identifier=identifier)
+
+            def claim() -> bytes | None:
+                home.server.interface_down(record.driver, tell.InterfaceDown(record.call_id))
+                home.server.interface_up(record.driver, output)
+                return home.data_path.asked[-1][2].peer_identifier
+
+            assert claim() is None
+            assert home.log.about("no IPv6 for this session: another one has its interface identifier")
+            taken.driver.disconnect(taken.call_id, EndReason.ADMIN_DISCONNECT)
+            await until(lambda: len(home.server.sessions) == 1)
+            assert claim() == identifier
 
     async def test_an_address_by_number_is_the_lowest_free_of_its_network(self, tmp_path):
         async with house(tmp_path) as home:
@@ -239,10 +274,10 @@ class RefusalTests:
     async def test_who_guesses_passwords_has_to_wait_and_others_do_not(self, tmp_path):
         """B-086, P-16: of many wrong passwords from one source only some are looked at."""
         async with house(tmp_path, auth={"refusal_delay": 0}) as home:
-            for number in range(FAILURES_ALLOWED):
+            for number in range(LIMITS.failures_per_source):
                 caller = await home.call(user=f"user {number}", password="wrong")
                 await until(lambda c=caller: c.over)
-            await until(lambda: len(home.log.about("log-in refused")) == FAILURES_ALLOWED)
+            await until(lambda: len(home.log.about("log-in refused")) == LIMITS.failures_per_source)
             late = await home.call()
             await until(lambda: late.over)
             assert late.up is None
@@ -252,19 +287,19 @@ class RefusalTests:
     async def test_a_user_with_an_old_password_has_to_wait_and_its_neighbours_do_not(self, tmp_path):
         """B-086: a site shares one address."""
         async with house(tmp_path, auth={"refusal_delay": 0}) as home:
-            for _ in range(USER_FAILURES_ALLOWED + 1):
+            for _ in range(LIMITS.failures_per_user + 1):
                 caller = await home.call(user="till 7", password="old")
                 await until(lambda c=caller: c.over)
-            await until(lambda: len(home.log.about("log-in refused")) == USER_FAILURES_ALLOWED + 1)
+            await until(lambda: len(home.log.about("log-in refused")) == LIMITS.failures_per_user + 1)
             assert "not looked at" in home.log.about("log-in refused")[-1]["why"]
             assert await home.log_in()
 
     async def test_who_is_at_the_door_already_gets_no_more_guesses(self, tmp_path):
         async with house(tmp_path, auth={"refusal_delay": 0}, limits={"per_source": 100}) as home:
-            callers = [await home.call(password="wrong") for _ in range(FAILURES_ALLOWED + 3)]
+            callers = [await home.call(password="wrong") for _ in range(LIMITS.failures_per_source + 3)]
             await until(lambda: all(caller.over for caller in callers))
             looked_at = [line for line in home.log.about("log-in refused") if "wrong password" in line["why"]]
-            assert len(looked_at) <= FAILURES_ALLOWED
+            assert len(looked_at) <= LIMITS.failures_per_source
 
 
 class BadInputTests:
@@ -333,6 +368,7 @@ class BadInputTests:
                 await until(lambda: home.server._drivers)
                 (driver,) = home.server._drivers
                 driver._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+                driver.pace = Pace(1e9, 1e9)  # as fast as it comes
                 # Each refused call is answered; the answers are never read.
                 with pytest.raises(ConnectionError):
                     await asyncio.wait_for(loop.sock_sendall(peer, START + CALL * 200_000), 20)

@@ -11,9 +11,10 @@ from openpptp.errors import EndReason
 class Visitor:
     """Plays a driver: writes down what befell it."""
 
-    def __init__(self, number: int, *, ended: bool = False) -> None:
+    def __init__(self, number: int, *, ended: bool = False, introduced: bool = False) -> None:
         self.peer = IPv4Address(number)
         self.ended = ended
+        self.introduced = introduced
         self.fate: list[object] = []
         self.log = structlog.get_logger()
 
@@ -44,6 +45,19 @@ class WaitingRoomTests:
         alone, first, second, newcomer = (house.comes(number) for number in (1, 2, 2, 3))
         assert (alone.fate, first.fate, second.fate, newcomer.fate) == ([], ["aborted"], [], [])
         assert len(house.room) == 3
+
+    async def test_b020_of_crowds_of_one_those_who_said_nothing_make_room_for_a_log_in_on_its_way(self):
+        house = House(waiting=3)
+        speaking = house.comes(1, introduced=True)
+        silent = [house.comes(number) for number in range(2, 9)]
+        assert speaking.fate == []
+        assert [visitor.fate for visitor in silent] == [["aborted"]] * 5 + [[], []]
+
+    async def test_b020_who_speaks_does_not_own_the_door(self):
+        house = House(waiting=3)
+        speaking = [house.comes(number, introduced=True) for number in (1, 2, 3)]
+        newcomer = house.comes(4)
+        assert [visitor.fate for visitor in (*speaking, newcomer)] == [["aborted"], [], [], []]
 
     async def test_who_logged_in_does_not_count(self):
         house = House(waiting=1)

@@ -32,7 +32,7 @@ from tests.netns.programs import Counter as Watch
 from tests.notation import frame
 from tests.pcap import ipv4
 
-from openpptp.daemon.admission import USER_FAILURES_ALLOWED
+from openpptp.daemon.admission import LoginLimits
 from openpptp.net.gre import RawGrePort
 from openpptp.wire import control, gre
 from openpptp.wire.ppp import Protocol, encode_frame
@@ -581,7 +581,7 @@ class SessionTests:
 
         before = home.lines()
         home.attack(guess)
-        assert 1 <= home.program.log().count("wrong password") <= USER_FAILURES_ALLOWED + 5
+        assert 1 <= home.program.log().count("wrong password") <= LoginLimits().failures_per_user + 5
         assert home.lines() - before < 60
         home.canary()
 

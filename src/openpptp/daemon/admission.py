@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Generic, TypeVar
 
-FAILURES_ALLOWED = 20  # ours: log-ins that may fail per source before it has to wait
-FORGIVEN_AFTER = 15.0  # ours: seconds until one of them is forgiven, so 20 in 5 minutes
-USER_FAILURES_ALLOWED = 10  # ours: the same for one user name from one source
-USER_FORGIVEN_AFTER = 30.0  # ours: slower than the source's, so that one name alone cannot bring the source down
 DEBTORS_REMEMBERED = 10_000  # ours: bounds the memory an attacker with many addresses or names can take
 
 Debtor = TypeVar("Debtor")
@@ -63,6 +59,21 @@ class Admission:
         return self._waiting[source]
 
 
+@dataclass(frozen=True, slots=True)
+class LoginLimits:
+    """How many log-ins may fail before one has to wait, and how soon one of them is forgiven, in seconds.
+
+    By default at most 20 passwords from one source are looked at in the first 5 minutes (P-16).
+    """
+
+    failures_per_source: int = 10
+    source_forgiven_after: float = 30.0
+    failures_per_user: int = 5
+    "Of one user name from one source."
+    user_forgiven_after: float = 60.0
+    "Slower than the source's, so that one name alone cannot bring the source down."
+
+
 class LoginGuard:
     """Slows down whoever guesses passwords; another source, or the same user from one, is not touched.
 
@@ -70,46 +81,45 @@ class LoginGuard:
     whole site shares, must not shut out the site.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: LoginLimits) -> None:
         """Start with nobody under suspicion."""
-        self._sources: _Debts[IPv4Address] = _Debts(FAILURES_ALLOWED, FORGIVEN_AFTER)
-        self._users: _Debts[tuple[IPv4Address, bytes]] = _Debts(USER_FAILURES_ALLOWED, USER_FORGIVEN_AFTER)
+        self.limits = limits
+        "For every log-in from now on, what failed before counts by them too."
+        self._sources: _Debts[IPv4Address] = _Debts()
+        self._users: _Debts[tuple[IPv4Address, bytes]] = _Debts()
 
     def failed(self, source: IPv4Address, user: bytes, now: float) -> None:
         """Count a refused log-in whose password was looked at."""
-        self._sources.add(source, now)
-        self._users.add((source, user), now)
+        self._sources.add(source, now, self.limits.source_forgiven_after)
+        self._users.add((source, user), now, self.limits.user_forgiven_after)
 
     def may_connect(self, source: IPv4Address, now: float) -> bool:
         """Tell whether any password from source is looked at."""
-        return self._sources.bearable(source, now)
+        owed = self._sources.owed(source, now, self.limits.source_forgiven_after)
+        return owed <= self.limits.failures_per_source - 1
 
     def may_try(self, source: IPv4Address, user: bytes, now: float) -> bool:
         """Tell whether a password of that user from source is looked at."""
-        return self.may_connect(source, now) and self._users.bearable((source, user), now)
+        owed = self._users.owed((source, user), now, self.limits.user_forgiven_after)
+        return self.may_connect(source, now) and owed <= self.limits.failures_per_user - 1
 
 
 class _Debts(Generic[Debtor]):
     """Failures that are forgiven one by one with time."""
 
-    def __init__(self, allowed: int, forgiven_after: float) -> None:
-        self._allowed = allowed
-        self._forgiven_after = forgiven_after
+    def __init__(self) -> None:
         self._debts: dict[Debtor, tuple[float, float]] = {}
 
     def __len__(self) -> int:
         return len(self._debts)
 
-    def add(self, debtor: Debtor, now: float) -> None:
-        debt = self.owed(debtor, now) + 1
+    def add(self, debtor: Debtor, now: float, forgiven_after: float) -> None:
+        debt = self.owed(debtor, now, forgiven_after) + 1
         self._debts.pop(debtor, None)  # re-inserted last: the dict is in the order of last failures
         self._debts[debtor] = (debt, now)
         if len(self._debts) > DEBTORS_REMEMBERED:
             del self._debts[next(iter(self._debts))]
 
-    def bearable(self, debtor: Debtor, now: float) -> bool:
-        return self.owed(debtor, now) <= self._allowed - 1
-
-    def owed(self, debtor: Debtor, now: float) -> float:
+    def owed(self, debtor: Debtor, now: float, forgiven_after: float) -> float:
         debt, since = self._debts.get(debtor, (0.0, now))
-        return max(0.0, debt - (now - since) / self._forgiven_after)
+        return max(0.0, debt - (now - since) / forgiven_after)

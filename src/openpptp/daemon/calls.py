@@ -36,6 +36,28 @@ class Calls(dict[int, CallOwner]):
             owner.encryption_lost(call_id, gave_up)
 
 
+class Identifiers:
+    """Which call has which IPv6 interface identifier: all share one interface, so no two may have the same (B-090)."""
+
+    def __init__(self) -> None:
+        """Start with none taken."""
+        self._owners: dict[bytes, int] = {}
+        self._taken: dict[int, bytes] = {}
+
+    def take(self, identifier: bytes, call_id: int) -> bool:
+        """Give an identifier to a call that has none; False when another call has it."""
+        if identifier in self._owners:
+            return False
+        self._owners[identifier], self._taken[call_id] = call_id, identifier
+        return True
+
+    def give_back(self, call_id: int) -> None:
+        """Let others have what a call has, if anything."""
+        identifier = self._taken.pop(call_id, None)
+        if identifier is not None:
+            del self._owners[identifier]
+
+
 def inside(output: InterfaceUp, *allowed: IPv4Address) -> Inside:
     """Return what a call may carry: inner sources, and with none named, any."""
     return Inside(

@@ -11,6 +11,7 @@ from openpptp.backends.policy import NONE
 from openpptp.backends.pools import MAX_ADDRESSES
 from openpptp.backends.ranges import overlaps
 from openpptp.credentials import AuthMethod
+from openpptp.daemon.admission import LoginLimits
 from openpptp.daemon.api_socket import has_group
 from openpptp.daemon.hook_programs import refusal
 from openpptp.daemon.mistakes import Mistake, line_of, mistakes_of
@@ -88,6 +89,16 @@ class Settings(Section):
             session_timeout=self.limits.session_timeout,
             gre_timeout=self.limits.gre_timeout,
             echo_interval=self.server.control_echo_interval,
+        )
+
+    def log_in_limits(self) -> LoginLimits:
+        """Return how many log-ins may fail before one has to wait."""
+        limits = self.limits
+        return LoginLimits(
+            limits.failures_per_source,
+            limits.source_forgiven_after,
+            limits.failures_per_user,
+            limits.user_forgiven_after,
         )
 
     def data_path(self) -> DataPathWishes:

@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.credentials import Answer
 from openpptp.daemon.calls import Calls
 from openpptp.daemon.conversation import Conversations
+from openpptp.daemon.pace import STRANGER, Pace
 from openpptp.daemon.session_names import SessionNames
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import BadMessage, EndReason
@@ -89,6 +90,11 @@ class TunnelDriver(asyncio.Protocol):
         self.since = 0.0
         self.who = "", ""
         "Host and vendor name the peer gave, cleaned for the log."
+        self.introduced = False
+        "Whether the control connection is agreed on."
+        self.pace = Pace(*STRANGER)
+        "How fast its control messages are read."
+        self._reading_again: asyncio.TimerHandle | None = None
 
     # The stream
 
@@ -108,6 +114,14 @@ class TunnelDriver(asyncio.Protocol):
         if self._debug:
             self._trace("rcvd", self._received, data)
         self.run(self.tunnel.receive, data)
+        wait = self.pace.spend(len(data), self._loop.time())
+        if wait > 0 and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._reading_again = self._loop.call_later(wait, self._read_again)
+
+    def _read_again(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the machine, which then ends its sessions."""
@@ -245,6 +259,7 @@ class TunnelDriver(asyncio.Protocol):
 
     def _connected(self, output: tell.Connected) -> None:
         self.who = output.peer_host_name, output.peer_vendor_name
+        self.introduced = True
         self._owner.connected(self, output)
 
     def _tunnel_ended(self, output: tell.TunnelEnded) -> None:
@@ -301,6 +316,8 @@ class TunnelDriver(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._reading_again is not None:
+            self._reading_again.cancel()
         if self._transport is not None:
             self._transport.close()
             if self._transport.get_write_buffer_size():

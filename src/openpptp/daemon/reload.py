@@ -24,6 +24,8 @@ LIVE = frozenset({
     *("ppp.echo_interval", "ppp.echo_failures"),
     *("auth.methods", "auth.encryption", "auth.key_bits", "auth.stateful", "auth.refusal_delay"),
     *("limits.sessions", "limits.calls_per_connection", "limits.unauthenticated", "limits.per_source"),
+    *("limits.failures_per_source", "limits.source_forgiven_after"),
+    *("limits.failures_per_user", "limits.user_forgiven_after"),
     *("limits.sources", "limits.start_timeout", "limits.call_timeout", "limits.session_timeout", "limits.gre_timeout"),
     *("policy.pool", "policy.rate", "policy.burst", "policy.quota", "policy.sessions", "policy.hours", "policy.idle"),
     *("policy.maxconnect", "users.store", "users.file", "users.pap_file", "admin.group", "log.level", "log.format"),

@@ -204,6 +204,25 @@ class LimitsSection(Section):
     per_source: Whole = Field(
         default=10, ge=1, le=65535, description="Control connections that have not logged in yet, from one address."
     )
+    failures_per_source: Whole = Field(
+        default=10,
+        ge=1,
+        le=65535,
+        description="Log-ins that may fail from one address; then its passwords are looked at no more, until one "
+        "failure is forgiven.",
+    )
+    source_forgiven_after: Seconds = Field(
+        default=30.0, ge=1, le=3600, description="Seconds until a failed log-in of an address is forgiven."
+    )
+    failures_per_user: Whole = Field(
+        default=5, ge=1, le=65535, description="Log-ins that may fail for one user name from one address; as above."
+    )
+    user_forgiven_after: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=3600,
+        description="Seconds until a failed log-in of a user name from one address is forgiven.",
+    )
     sources: tuple[Range, ...] = Field(
         default=(),
         max_length=1000,

@@ -36,6 +36,7 @@ from openpptp.net.links import Links
 ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
+KERNEL_RECEIVE_BUFFER = 8 * 1024  # ours: bounds how many of them one turn of the event loop has to read
 
 
 def serve(
@@ -130,6 +131,7 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit it; left to itself the kernel keeps megabytes for a peer that does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_SEND_BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_RECEIVE_BUFFER)
     try:
         listener.bind((str(address), port))
     except OSError as error:

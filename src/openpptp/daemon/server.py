@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
@@ -17,8 +18,8 @@ from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers, Users
 from openpptp.credentials import Accepted, Answer, Refused
 from openpptp.daemon import words
-from openpptp.daemon.admission import FAILURES_ALLOWED, Admission, AdmissionLimits, LoginGuard
-from openpptp.daemon.calls import Calls
+from openpptp.daemon.admission import Admission, AdmissionLimits, LoginGuard
+from openpptp.daemon.calls import Calls, Identifiers
 from openpptp.daemon.config import Settings
 from openpptp.daemon.current_users import CurrentUsers
 from openpptp.daemon.driver import TunnelDriver
@@ -26,6 +27,7 @@ from openpptp.daemon.endings import log_end
 from openpptp.daemon.events import EventStream
 from openpptp.daemon.grants import Grants, RouteNetwork, inside_of
 from openpptp.daemon.policy_keeper import PolicyKeeper, Wait
+from openpptp.daemon.pace import KNOWN, Pace
 from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
@@ -61,6 +63,7 @@ class Server:
         self._log = log
         self._grants = Grants(settings, pool, route)
         self.calls = Calls()
+        self._identifiers = Identifiers()
         self._data_path = open_data_path(
             frame_received=self.calls.frame_received, encryption_lost=self.calls.encryption_lost
         )
@@ -69,8 +72,8 @@ class Server:
         self._watchers = (self._keeper, *watchers)
         self._admission = Admission(AdmissionLimits())
         self._waiting_room = WaitingRoom(self._admission)
+        self._guard = LoginGuard(settings.log_in_limits())
         self._adopt(settings)
-        self._guard = LoginGuard()
         self._call_ids = CallIds(os.urandom)
         self._loop = asyncio.get_running_loop()
         self._drivers: set[TunnelDriver] = set()
@@ -106,6 +109,7 @@ class Server:
         self._sources = settings.limits.sources
         self._tunnel_settings = settings.tunnel()
         self._admission.limits = AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source)
+        self._guard.limits = settings.log_in_limits()
         self._waiting_room.login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
 
     # The door
@@ -123,6 +127,8 @@ class Server:
         peer = IPv4Address(source[0])
         now = self._loop.time()
         refusal = "this server is stopping" if self._stopping else None
+        if refusal is None and source[0] == transport.get_extra_info("sockname")[0]:
+            refusal = "it comes from the very address it goes to: this server, or a program beside it, dials itself"
         if refusal is None and self._sources and not any(entry.holds(peer) for entry in self._sources):
             refusal = "it is none of limits.sources"
         if refusal is None and not self._guard.may_connect(peer, now):
@@ -164,10 +170,11 @@ class Server:
         if answer is Wait.LATER:
             return
         if isinstance(answer, Refused):
+            known = {"user": output.presented.user.decode("utf-8", "backslashreplace"), "why": answer.detail}
             # As many lines as the guard looks at passwords, so that whoever bans by the log sees each.
-            driver.log.warning("log-in refused", call=output.call_id, why=answer.detail, seldom=FAILURES_ALLOWED)
-            user = output.presented.user.decode("utf-8", "backslashreplace")
-            self._tell(driver, output.call_id, "log-in refused", user=user, why=answer.detail)
+            seldom = self._guard.limits.failures_per_source
+            driver.log.warning("log-in refused", call=output.call_id, **known, seldom=seldom)
+            self._tell(driver, output.call_id, "log-in refused", **known)
         driver.credentials_checked(output.call_id, answer)
 
     def _judge(self, driver: TunnelDriver, output: tell.CheckCredentials) -> Answer | Wait:
@@ -199,6 +206,7 @@ class Server:
         session = self.sessions[output.call_id] = SessionRecord(*who, policy=policy, routes=policy.route or ())
         self._grants.lead(session)
         self._waiting_room.leave(driver)
+        driver.pace = Pace(*KNOWN)
         for watcher in self._watchers:
             watcher.logged_in(session, now)
         return Accepted(verdict.user, grant, verdict.authenticator_response, verdict.keys)
@@ -221,6 +229,10 @@ class Server:
     def interface_up(self, driver: TunnelDriver, output: tell.InterfaceUp) -> None:
         """Let data flow, from the leased address only."""
         record = self.sessions[output.call_id]
+        identifier = output.peer_identifier
+        if identifier is not None and not self._identifiers.take(identifier, output.call_id):
+            driver.log.warning("no IPv6 for this session: another one has its interface identifier", user=record.user)
+            output = replace(output, peer_identifier=None)
         record.inside = inside_of(record, output)
         self._data_path.interface_up(output.call_id, record.inside)
         record.up_at = now = self._loop.time()
@@ -236,7 +248,8 @@ class Server:
         self._tell(driver, output.call_id, "session up", **known)
 
     def interface_down(self, driver: TunnelDriver, output: tell.InterfaceDown) -> None:
-        """Tell the watchers; nothing else of ours hangs on a session's interface."""
+        """Tell the watchers, and let others have the IPv6 identifier; nothing else of ours hangs on an interface."""
+        self._identifiers.give_back(output.call_id)
         record = self.sessions.get(output.call_id)
         if record is not None:
             self._went_down(record, self.counters(output.call_id))
@@ -249,6 +262,7 @@ class Server:
 
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Take the address back and write the last line."""
+        self._identifiers.give_back(output.call_id)  # not done before when a defect ended it
         record = self._forget(output.call_id, output.reason, lambda _call_id: counters)
         user, up_at = (record.user, record.up_at) if record is not None else (None, None)
         carried = {

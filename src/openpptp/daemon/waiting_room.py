@@ -46,8 +46,17 @@ class WaitingRoom:
             self._admission.leave(driver.peer)
 
     def _make_room(self) -> None:
-        """Drop who waits longest of the source with most connections waiting (B-020)."""
-        driver = max(self._waiting, key=lambda waiting: self._admission.waiting_of(waiting.peer))
+        """Drop who waits longest of the source with most connections waiting (B-020).
+
+        Where it has the choice, one that has said nothing yet: a log-in on its way takes some round trips, and many
+        sources with one silent connection each must not push it out. But only while the silent are the most: else
+        whoever says a word could keep the door from newcomers.
+        """
+        waiting_of = self._admission.waiting_of
+        most = max(waiting_of(waiting.peer) for waiting in self._waiting)
+        crowd = [waiting for waiting in self._waiting if waiting_of(waiting.peer) == most]
+        silent = [waiting for waiting in crowd if not waiting.introduced]
+        driver = silent[0] if len(silent) > len(crowd) / 2 else crowd[0]
         why = "too many connections wait to log in; this one gave way to a newer one"
         driver.log.warning("connection refused", why=why, seldom=1)
         self.leave(driver)

@@ -1,0 +1,71 @@
+"""Accepts control connections; one that is refused costs an accept and a close, nothing more.
+
+asyncio's own listener makes a transport and a task for each first: then a few thousand connects a second fill the
+queue of the listener, and an honest client's packets are dropped there (B-020, P-14).
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Protocol
+
+AT_ONCE = 64  # ours: taken before the connections there are have their turn
+REST = 1.0  # ours: seconds without accepting when the system has no descriptors or memory left (B-140)
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Host(Protocol):
+    """Who the connections are for: the server."""
+
+    def turns_away(self, peer: IPv4Address, local: IPv4Address) -> bool:
+        """Tell whether a connection is refused, and say so in the log."""
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of one accepted connection."""
+
+
+class Acceptor:
+    """Takes connections from a listening socket, from its making to close."""
+
+    def __init__(self, listener: socket.socket, host: Host, report: Callable[[OSError], None]) -> None:
+        """Begin; report is told, about once in REST seconds, that the system refuses more descriptors."""
+        self._listener = listener
+        self._host = host
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._entering: set[asyncio.Task[object]] = set()
+        self._resting: asyncio.TimerHandle | None = None
+        listener.setblocking(False)
+        self._loop.add_reader(listener, self._accept)
+
+    def close(self) -> None:
+        """Take no more; the socket stays its owner's to close."""
+        self._loop.remove_reader(self._listener)
+        if self._resting is not None:
+            self._resting.cancel()
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                connection, (peer, _) = self._listener.accept()
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    self._rest(error)
+                return  # nobody is there any more, or whoever was has gone again
+            self._take(connection, peer)
+
+    def _take(self, connection: socket.socket, peer: str) -> None:
+        if self._host.turns_away(IPv4Address(peer), IPv4Address(connection.getsockname()[0])):
+            connection.close()
+            return
+        connection.setblocking(False)
+        entering = self._loop.create_task(self._loop.connect_accepted_socket(self._host.protocol, connection))
+        self._entering.add(entering)
+        entering.add_done_callback(self._entering.discard)
+
+    def _rest(self, error: OSError) -> None:
+        self._loop.remove_reader(self._listener)
+        self._report(error)
+        self._resting = self._loop.call_later(REST, self._loop.add_reader, self._listener, self._accept)
