@@ -17,15 +17,18 @@ class AdmissionTests:
 
     def test_b020_one_source_is_capped_and_another_still_enters(self):
         door = Admission(AdmissionLimits(waiting=100, waiting_per_source=3))
-        assert [door.enter(HERE) for _ in range(3)] == [None] * 3
-        assert "3 connections from this address" in str(door.enter(HERE))
-        assert door.enter(THERE) is None
+        for _ in range(3):
+            assert door.refusal(HERE) is None
+            door.enter(HERE)
+        assert "3 connections from this address" in str(door.refusal(HERE))
+        assert door.refusal(THERE) is None
 
     def test_leaving_makes_room(self):
         door = Admission(AdmissionLimits(waiting=100, waiting_per_source=1))
-        assert door.enter(HERE) is None
+        door.enter(HERE)
+        assert door.refusal(HERE)
         door.leave(HERE)
-        assert door.enter(HERE) is None
+        assert door.refusal(HERE) is None
 
     def test_b020_it_is_crowded_above_the_total_from_any_number_of_sources(self):
         door = Admission(AdmissionLimits(waiting=10, waiting_per_source=10))

@@ -90,9 +90,10 @@ class Session:
         return self.up is not None and self.ended is None and self.over is None
 
     def send_stream(self, octets: bytes) -> None:
-        """Say something on the control connection."""
+        """Say something on the control connection, though the server may take it in slowly."""
         transport = self.driver._transport
         if transport is not None:
+            transport.set_write_buffer_limits(high=1 << 30)
             transport.write(octets)
 
     def send_frame(self, octets: bytes) -> None:

@@ -4,13 +4,15 @@ A test that uses one carries the marker root, is skipped saying why where this i
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.machine import need_programs, need_root
+from tests.netns.house import House, house
 from tests.netns.namespace import Namespace, ours, sweep
 from tests.netns.topology import Topology
 
-__all__ = ["make_namespace", "make_topology", "namespace", "namespaces_possible", "topology"]
+__all__ = ["folder", "home", "make_namespace", "make_topology", "namespace", "namespaces_possible", "topology"]
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +63,16 @@ def make_topology(namespaces_possible: None) -> Iterator[Callable[..., Topology]
 def topology(make_topology: Callable[..., Topology]) -> Topology:
     """Return world, server, NAT box with the pptp helper, and one client."""
     return make_topology()
+
+
+@pytest.fixture(scope="class")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("house")
+
+
+@pytest.fixture(scope="class")
+def home(request: pytest.FixtureRequest, namespaces_possible: None, folder: Path) -> Iterator[House]:
+    """Return a server with the settings of the test class, SETTINGS, that has been in use."""
+    with house(folder / "home", **request.cls.SETTINGS) as home:
+        home.canary()
+        yield home

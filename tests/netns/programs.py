@@ -228,5 +228,11 @@ class Counter:
         listed = self._namespace.run("nft", "list", "counter", "inet", self._name, "seen").stdout
         return int(listed.split("packets ")[1].split()[0])
 
+    @property
+    def octets(self) -> int:
+        """IP headers included."""
+        listed = self._namespace.run("nft", "list", "counter", "inet", self._name, "seen").stdout
+        return int(listed.split("bytes ")[1].split()[0])
+
     def remove(self) -> None:
         self._namespace.nft(f"delete table inet {self._name}\n")

@@ -9,7 +9,6 @@ import contextlib
 import os
 import random
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
@@ -19,16 +18,10 @@ from typing import ClassVar
 import pytest
 from tests.eventually import eventually, until
 from tests.machine import NOT_HERE
-from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session, Vitals, attack, canary
+from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session
+from tests.netns.house import HONEST, SOURCES, House, closed, reset
 from tests.netns.namespace import Namespace, join
-from tests.netns.programs import (
-    SERVER_DEVICE,
-    Program,
-    serving,
-    start_server,
-    state,
-)
-from tests.netns.programs import Counter as Watch
+from tests.netns.programs import SERVER_DEVICE, Counter, start_server, state
 from tests.notation import frame
 from tests.pcap import ipv4
 
@@ -44,88 +37,6 @@ CALL = control.OutgoingCallRequest(7, 1, 300, 100_000_000).encode()
 ECHO = control.EchoRequest(7).encode()
 
 
-class House:
-    """A server, its peer's namespace, and what both are asked for."""
-
-    def __init__(self, server: Namespace, peer: Namespace, program: Program) -> None:
-        self.server, self.peer, self.program = server, peer, program
-
-    def vitals(self) -> Vitals:
-        return Vitals.of(self.program)
-
-    def lines(self) -> int:
-        return len(self.program.log().splitlines())
-
-    def attack(self, doing, *, seconds: float = 60.0) -> None:
-        attack(self.peer, doing, seconds=seconds)
-
-    def canary(self) -> None:
-        canary(self.peer, source=HONEST)
-
-    def rests(self, before: Vitals, *, seconds: float = 20.0) -> None:
-        """Wait until the server holds no more files than before."""
-        assert eventually(lambda: self.vitals().files <= before.files, seconds=seconds), f"{before} {self.vitals()}"
-
-    @contextlib.contextmanager
-    def connection(self, octets: bytes = b"", *, source: str = ATTACKER) -> Iterator[socket.socket]:
-        """Open a TCP connection that says some octets."""
-        with self.peer.inside():
-            stream = socket.create_connection((SERVER, PORT), 10, (source, 0))
-        with stream:
-            with contextlib.suppress(ConnectionError):
-                stream.sendall(octets)
-            yield stream
-
-
-HONEST = "10.77.255.1"
-SOURCES = [f"10.77.1.{number}" for number in range(1, 61)]
-
-
-@contextlib.contextmanager
-def house(folder: Path, **sections: dict[str, object]) -> Iterator[House]:
-    """Run a server and its peer's namespace, which has many addresses."""
-    server, peer = Namespace("server"), Namespace("client")
-    try:
-        join(server, f"{SERVER}/16", peer, f"{ATTACKER}/16")
-        for source in (HONEST, *SOURCES):
-            peer.ip(f"addr add {source}/16 dev server0")
-        with serving(server, folder, **sections) as program:
-            yield House(server, peer, program)
-            assert "a defect in this program" not in program.log(), program.log()
-            assert program.stop(seconds=8) == 0
-    finally:
-        peer.close()
-        server.close()
-
-
-def closed(stream: socket.socket, *, seconds: float = 10.0) -> bool:
-    """Read until the other end closes; return whether it did in time."""
-    stream.settimeout(seconds)
-    try:
-        while stream.recv(65536):
-            pass
-    except TimeoutError:
-        return False
-    except ConnectionError:
-        pass
-    return True
-
-
-def reset(stream: socket.socket) -> None:
-    """Close with RST."""
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    stream.close()
-
-
-class Counter(Watch):
-    """Counts octets as well, headers included."""
-
-    @property
-    def octets(self) -> int:
-        listed = self._namespace.run("nft", "list", "counter", "inet", self._name, "seen").stdout
-        return int(listed.split("bytes ")[1].split()[0])
-
-
 def call_id_of(stream: socket.socket) -> int:
     """Return the Call ID the server gives to a call asked for just now."""
     messages = control.ControlStream()
@@ -134,19 +45,6 @@ def call_id_of(stream: socket.socket) -> int:
         for message in messages.feed(stream.recv(4096)):
             if isinstance(message, control.OutgoingCallReply):
                 return message.call_id
-
-
-@pytest.fixture(scope="class")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("adversary")
-
-
-@pytest.fixture(scope="class")
-def home(request: pytest.FixtureRequest, namespaces_possible: None, folder: Path) -> Iterator[House]:
-    """Return a server with the class's settings that has been in use."""
-    with house(folder / "home", **request.cls.SETTINGS) as home:
-        home.canary()
-        yield home
 
 
 class StrangerTests:
@@ -390,43 +288,6 @@ class StrangerTests:
                 stream.send(b"!", socket.MSG_OOB)
             home.rests(before, seconds=25)
         home.canary()
-
-
-class CrowdTests:
-    """Many at the door."""
-
-    SETTINGS: ClassVar = {}
-
-    def flood(self, home: House, held: contextlib.ExitStack, sources: list[str], count: int) -> None:
-        """Open connections that say nothing, as fast as they come."""
-        for number in range(count):
-            source = sources[number % len(sources)]
-            with home.peer.inside():
-                stream = held.enter_context(socket.socket())
-                stream.settimeout(5)
-                stream.bind((source, 0))
-                with contextlib.suppress(OSError):
-                    stream.connect((SERVER, PORT))
-
-    def test_b020_p14_half_open_connections_from_one_and_from_many_addresses(self, home):
-        before = home.vitals()
-        lines = home.lines()
-
-        def held_are(most: int) -> bool:
-            return eventually(lambda: home.vitals().files - before.files <= most, seconds=5)
-
-        with contextlib.ExitStack() as held:
-            self.flood(home, held, [ATTACKER], 500)
-            home.canary()
-            assert held_are(10)
-            self.flood(home, held, SOURCES, 600)
-            assert held_are(100)
-            for _ in range(3):
-                home.canary()
-                self.flood(home, held, SOURCES, 60)
-            assert home.vitals().resident - before.resident < 20 << 20
-        home.rests(before)
-        assert home.lines() - lines < 4 * (len(SOURCES) + 1) + 40
 
 
 class TrickleTests:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Protocol
 
-AT_ONCE = 64  # ours: taken before the connections there are have their turn
+AT_ONCE = 64  # ours: refused before the connections there are have their turn
 REST = 1.0  # ours: seconds without accepting when the system has no descriptors or memory left (B-140)
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -29,7 +29,7 @@ class Host(Protocol):
 class Acceptor:
     """Takes connections from a listening socket, from its making to close."""
 
-    def __init__(self, listener: socket.socket, host: Host, report: Callable[[OSError], None]) -> None:
+    def __init__(self, listener: socket.socket, host: Host, report: Callable[[OSError, str], None]) -> None:
         """Begin; report is told, about once in REST seconds, that the system refuses more descriptors."""
         self._listener = listener
         self._host = host
@@ -47,6 +47,7 @@ class Acceptor:
             self._resting.cancel()
 
     def _accept(self) -> None:
+        """Refuse many, let one in: it shall be heard before the next ones could crowd it out."""
         for _ in range(AT_ONCE):
             try:
                 connection, (peer, _) = self._listener.accept()
@@ -54,12 +55,12 @@ class Acceptor:
                 if error.errno in EXHAUSTED:
                     self._rest(error)
                 return  # nobody is there any more, or whoever was has gone again
-            self._take(connection, peer)
-
-    def _take(self, connection: socket.socket, peer: str) -> None:
-        if self._host.turns_away(IPv4Address(peer), IPv4Address(connection.getsockname()[0])):
+            if not self._host.turns_away(IPv4Address(peer), IPv4Address(connection.getsockname()[0])):
+                self._let_in(connection)
+                return
             connection.close()
-            return
+
+    def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         entering = self._loop.create_task(self._loop.connect_accepted_socket(self._host.protocol, connection))
         self._entering.add(entering)
@@ -67,5 +68,5 @@ class Acceptor:
 
     def _rest(self, error: OSError) -> None:
         self._loop.remove_reader(self._listener)
-        self._report(error)
+        self._report(error, "another connection")
         self._resting = self._loop.call_later(REST, self._loop.add_reader, self._listener, self._accept)

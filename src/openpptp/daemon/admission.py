@@ -34,13 +34,16 @@ class Admission:
         self._waiting: Counter[IPv4Address] = Counter()
         self._total = 0
 
-    def enter(self, source: IPv4Address) -> str | None:
-        """Count a new connection from source; or return in words why it is refused."""
-        if self._waiting[source] >= self.limits.waiting_per_source:
-            return f"{self.limits.waiting_per_source} connections from this address wait to log in already"
+    def refusal(self, source: IPv4Address) -> str | None:
+        """Return in words why a connection from source would be refused now; None when it would not."""
+        if self._waiting[source] < self.limits.waiting_per_source:
+            return None
+        return f"{self.limits.waiting_per_source} connections from this address wait to log in already"
+
+    def enter(self, source: IPv4Address) -> None:
+        """Count a connection in that is not refused."""
         self._waiting[source] += 1
         self._total += 1
-        return None
 
     def leave(self, source: IPv4Address) -> None:
         """Count a connection out: it has logged in, or closed without."""

@@ -101,12 +101,16 @@ class _SeldomLines:
 
 def report_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what the event loop caught, for loop.set_exception_handler; asyncio's own way is not this log."""
-    log = structlog.get_logger()
     error = context.get("exception")
     if isinstance(error, OSError):
-        log.error("the system refuses", what=context["message"], why=error.strerror or str(error), seldom=1)
+        report_refusal(error, context["message"])
     else:
-        log.error("a defect in this program", what=context["message"], exc_info=error, seldom=1)
+        structlog.get_logger().error("a defect in this program", what=context["message"], exc_info=error, seldom=1)
+
+
+def report_refusal(error: OSError, what: str) -> None:
+    """Log that the system lacks what we need, as descriptors."""
+    structlog.get_logger().error("the system refuses", what=what, why=error.strerror or str(error), seldom=1)
 
 
 def without_secrets(_logger: Any, _method: str, event: Event) -> Event:

@@ -18,6 +18,7 @@ from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import open_users
 from openpptp.daemon import log as logs
 from openpptp.daemon import words
+from openpptp.daemon.acceptor import Acceptor
 from openpptp.daemon.api import Api
 from openpptp.daemon.api_socket import give_to, path_in
 from openpptp.daemon.config import Settings
@@ -33,7 +34,6 @@ from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
 from openpptp.net.links import Links
 
-ACCEPT_AT_ONCE = 1  # ours: asyncio also complains that often per second when descriptors run out (B-140)
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
 KERNEL_RECEIVE_BUFFER = 8 * 1024  # ours: bounds how many of them one turn of the event loop has to read
@@ -86,10 +86,9 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         undo.callback(server.close)
         reloader = await _open_api(server, settings, reread, log, undo, monitor=monitor, warnings=warnings)
         end_on_signals(stop, reloader.hung_up)
-        accepting = await loop.create_server(server.protocol, sock=listener, backlog=ACCEPT_AT_ONCE)
         listener.listen(BACKLOG)
         undo.push_async_callback(server.stop)
-        undo.callback(accepting.close)
+        undo.callback(Acceptor(listener, server, logs.report_refusal).close)
         log.info(
             "serving",
             listen=f"{settings.server.listen}:{settings.server.port}",

@@ -118,6 +118,24 @@ class Server:
         """Return the protocol of one accepted connection."""
         return _Door(self)
 
+    def turns_away(self, peer: IPv4Address, local: IPv4Address) -> bool:
+        """Tell whether a connection is refused, which the log and the events say then."""
+        if self._stopping:
+            refusal: str | None = "this server is stopping"
+        elif peer == local:
+            refusal = "it comes from the very address it goes to: this server, or a program beside it, dials itself"
+        elif self._sources and not any(entry.holds(peer) for entry in self._sources):
+            refusal = "it is none of limits.sources"
+        elif not self._guard.may_connect(peer, self._loop.time()):
+            refusal = "too many failed log-ins from this address"
+        else:
+            refusal = self._admission.refusal(peer)
+        if refusal is None:
+            return False
+        self._log.warning("connection refused", peer=str(peer), why=refusal, seldom=1)
+        self.events.publish("connection refused", peer=str(peer), why=refusal)
+        return True
+
     def enter(self, transport: asyncio.Transport) -> TunnelDriver | None:
         """Start a driver on an accepted connection, or refuse it: it is closed without a word."""
         source = transport.get_extra_info("peername")
@@ -125,21 +143,10 @@ class Server:
             transport.abort()
             return None
         peer = IPv4Address(source[0])
-        now = self._loop.time()
-        refusal = "this server is stopping" if self._stopping else None
-        if refusal is None and source[0] == transport.get_extra_info("sockname")[0]:
-            refusal = "it comes from the very address it goes to: this server, or a program beside it, dials itself"
-        if refusal is None and self._sources and not any(entry.holds(peer) for entry in self._sources):
-            refusal = "it is none of limits.sources"
-        if refusal is None and not self._guard.may_connect(peer, now):
-            refusal = "too many failed log-ins from this address"
-        if refusal is None:
-            refusal = self._admission.enter(peer)
-        if refusal is not None:
-            self._log.warning("connection refused", peer=str(peer), why=refusal, seldom=1)
-            self.events.publish("connection refused", peer=str(peer), why=refusal)
+        if self.turns_away(peer, IPv4Address(transport.get_extra_info("sockname")[0])):
             transport.abort()
             return None
+        self._admission.enter(peer)
         driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
         driver.log = driver.log.bind(session=driver.names.connection)
         self._drivers.add(driver)
