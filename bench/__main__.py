@@ -45,6 +45,8 @@ def subjects(runs: int, data_path: str) -> dict[str, Callable[[], list[Row]]]:
         "loss": lambda: of("line", "loss")(runs, data_path),
         "memory": of("engine", "memory"),
         "forged": lambda: of("forged", "forged")(data_path),
+        "door": of("guard", "door"),
+        "floods": of("guard", "floods"),
         "reference": lambda: of("throughput", "reference")(runs),
         "guest": lambda: of("guest", "guest")(min(runs, 3), data_path),
         "profile": lambda: of("processor", "profile")(data_path),

@@ -130,6 +130,14 @@ class CommandTests:
             parse(wrong)
 
 
+class SecurityPageTests:
+    """B-113: what no program can mend is said."""
+
+    def test_b113_that_one_search_breaks_a_recorded_log_in_is_said(self):
+        assert "2^56" in read(REPOSITORY / "SECURITY.md")
+        assert "search of one DES key" in read(REPOSITORY / "README.md")
+
+
 class StateDiagramTests:
     """docs/state-diagrams.md."""
 

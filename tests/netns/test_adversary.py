@@ -314,7 +314,7 @@ class TrickleTests:
 
 
 class SessionTests:
-    """Who has logged in and turns hostile: only that session ends."""
+    """Who has logged in and turns hostile: only that session ends, and others do not notice (P-17)."""
 
     SETTINGS: ClassVar = {"auth": {"stateful": True, "refusal_delay": 0.0}}
 

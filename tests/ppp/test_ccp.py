@@ -116,7 +116,7 @@ class SupportedBitsTests:
     def test_mppe_off_is_rejected(self):
         assert answer_to(STATELESS_128, enabled=False)[0] is Code.CONFIGURE_REJECT
 
-    def test_other_compressors_are_rejected_before_mppe_is_nakked(self):
+    def test_b109_other_compressors_are_rejected_before_mppe_is_nakked(self):
         options = b"\x1a\x04\x78\x00\x18\x04\x78\x00\x15\x03\x2f\x12\x06\x01\x00\x00\x41"
         conversation = play(ccp()).hush() >> b"\xff\x03\x80\xfd" + Packet(1, 1, options).encode()
         assert conversation << "[CCP ConfRej id=0x1 <deflate 15> <deflate(old#) 15> <bsd v1 15>]"

@@ -6,7 +6,7 @@ from tests.sim.ppp_pair import client, pseudo_random, server
 
 from openpptp.credentials import AuthMethod
 from openpptp.errors import EndReason
-from openpptp.ppp.automaton import LayerDown, LayerUp
+from openpptp.ppp.automaton import LayerDown, LayerUp, Send
 from openpptp.ppp.fsm import State
 from openpptp.ppp.lcp import ECHO_BURST, ECHO_RATE, MAX_PROTOCOL_REJECTS, Lcp, ProtocolRejected, describe_termination
 from openpptp.ppp.lcp_options import MagicNumber
@@ -318,3 +318,11 @@ class TerminateRequestTests:
     )
     def test_q44_text_and_windows_errors(self, data, reason, words):
         assert describe_termination(data) == (reason, "the peer ended the session" + words)
+
+    def test_b063_a_text_without_end_is_cut_both_ways(self):
+        _, said = describe_termination(b"a" * 3000)
+        assert len(said) < 300
+        conversation = opened()
+        conversation.machine.terminate_text = b"b" * 3000
+        (packet,) = [o.packet for o in conversation.machine.close(0.0) if isinstance(o, Send)]
+        assert len(packet.encode()) <= 1500

@@ -455,6 +455,18 @@ class EncryptionTests:
         conversation = network() >> f"[LCP ProtRej id=0x1 {rejected}]"
         assert self.ended(conversation) == f"the client refuses CCP, without which there is no encryption; {self.WORDS}"
 
+    def test_b069_a_flood_of_rejects_of_what_is_not_needed_changes_nothing(self):
+        conversation = opened()
+        for number in range(1000):
+            rejected = ("c2 23", "80 57", "c0 25", "00 57", "c2 27")[number % 5]
+            conversation >> f"[LCP ProtRej id={number % 256:#x} {rejected} 01]"
+        assert conversation
+        assert not conversation.outputs
+
+    def test_b069_without_ipcp_there_is_no_session(self):
+        conversation = (opened() >> "[LCP ProtRej id=0x1 80 21 01]").wait(5)
+        assert conversation.outputs[-1] == LinkEnded(EndReason.NEGOTIATION_FAILED, "IPCP is refused by the peer")
+
     def test_ccp_closed_by_the_peer(self):
         conversation = opened() >> "[CCP TermReq id=0x9]" << "[CCP TermAck id=0x9]"
         assert self.ended(conversation) == f"the client ended CCP, without which there is no encryption; {self.WORDS}"
