@@ -1,4 +1,4 @@
-"""A session that floods its server: `python -m bench.flood KIND RATE SECONDS`, in the peer's namespace of a tests' House.
+"""A session that floods its server: `python -m bench.flood KIND RATE SECONDS` in the peer's namespace of a House.
 
 It logs in, says "ready", floods, and says as JSON how much it has sent.
 """

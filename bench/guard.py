@@ -6,9 +6,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.eventually import eventually
-from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker
+from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session
 from tests.netns.house import HONEST, House, house
 from tests.netns.namespace import sweep
 from tests.netns.test_guard import CROWD, flooding
@@ -41,7 +42,7 @@ def _beside(sources: list[str], words: str) -> Row:
                 home.canary()
                 times.append(time.monotonic() - before)
             rate = int(flooder.communicate("", timeout=60)[0]) / (time.monotonic() - began)
-    reached = f"{max(times):.2f} s at most of {LOG_INS}, median {statistics.median(times):.2f} s; {rate:,.0f} connects a second"
+    reached = f"{max(times):.2f} s at most of {LOG_INS}, median {statistics.median(times):.2f} s; {rate:,.0f} a second"
     return at_most(f"log-in and ping beside idle connects from {words}", max(times), WAIT, reached)
 
 
@@ -56,6 +57,7 @@ def _during(home: House, kind: str) -> Row:
     command = (sys.executable, "-m", "bench.flood", kind, str(RATE), str(SECONDS))
     pings: list[float] = []
     lags: list[float] = []
+    reports: list[dict[str, Any]] = []
 
     async def watch(attacker: Attacker) -> None:
         session = await attacker.log_in(source=HONEST)
@@ -63,23 +65,22 @@ def _during(home: House, kind: str) -> Row:
         await asyncio.gather(_ping(session, pings), _lag(lags))
         reports.append(finish_helper(flooder))
 
-    reports: list[dict[str, object]] = []
     home.attack(watch)
     (report,) = reports
     worst, lag = statistics.quantiles(pings, n=100)[98], max(lags)
     fate = "it lives" if report["survived"] else "it is ended"
     reached = (
         f"ping p99 {worst * 1000:.1f} ms, event loop late by {lag * 1000:.0f} ms at most; "
-        f"{int(str(report['sent'])) / SECONDS:,.0f} a second, {fate}"
+        f"{report['sent'] / SECONDS:,.0f} a second, {fate}"
     )
     target = f"p99 below {PING * 1000:.0f} ms, late by less than {LAG * 1000:.0f} ms"
     return Row(f"one session floods with {kind}, what another notices", reached, target, worst < PING and lag < LAG)
 
 
-async def _ping(session: object, times: list[float]) -> None:
+async def _ping(session: Session, times: list[float]) -> None:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        times.append(await session.ping())  # type: ignore[attr-defined]
+        times.append(await session.ping())
         await asyncio.sleep(0.01)
 
 

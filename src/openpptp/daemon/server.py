@@ -42,6 +42,7 @@ OpenDataPath = Callable[..., DataPath]
 
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
 ABORT_TIMEOUT = 1.0  # ours: seconds until connections that were dropped are gone; the event loop needs but a few turns
+REFUSALS_LOGGED = 20  # ours: refused log-ins of one source told in ten seconds, however many the settings allow
 
 
 class Server:
@@ -179,7 +180,7 @@ class Server:
         if isinstance(answer, Refused):
             known = {"user": output.presented.user.decode("utf-8", "backslashreplace"), "why": answer.detail}
             # As many lines as the guard looks at passwords, so that whoever bans by the log sees each.
-            seldom = self._guard.limits.failures_per_source
+            seldom = min(self._guard.limits.failures_per_source, REFUSALS_LOGGED)
             driver.log.warning("log-in refused", call=output.call_id, **known, seldom=seldom)
             self._tell(driver, output.call_id, "log-in refused", **known)
         driver.credentials_checked(output.call_id, answer)
