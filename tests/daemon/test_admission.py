@@ -46,6 +46,7 @@ class AdmissionTests:
         for source in (HERE, HERE, THERE):
             door.enter(source)
         assert [door.waiting_of(source) for source in (HERE, THERE, IPv4Address(9))] == [2, 1, 0]
+        assert door.largest_crowd == 2
 
 
 class LoginGuardTests:

@@ -54,8 +54,13 @@ class Admission:
 
     @property
     def crowded(self) -> bool:
-        """Whether more wait than may; one of them has to go, best one of the source with the largest waiting_of."""
+        """Whether more wait than may; one of them has to go, best one of a source with the largest crowd."""
         return self._total > self.limits.waiting
+
+    @property
+    def largest_crowd(self) -> int:
+        """How many wait of the source that has most."""
+        return max(self._waiting.values(), default=0)
 
     def waiting_of(self, source: IPv4Address) -> int:
         """Return how many connections of a source wait."""

@@ -1,6 +1,7 @@
 """The connections that have not logged in: how many may be, for how long, and who has to go."""
 
 import asyncio
+from itertools import chain
 
 from openpptp.daemon.admission import Admission
 from openpptp.daemon.driver import TunnelDriver
@@ -48,15 +49,15 @@ class WaitingRoom:
     def _make_room(self) -> None:
         """Drop who waits longest of the source with most connections waiting (B-020).
 
-        Where it has the choice, one that has said nothing yet: a log-in on its way takes some round trips, and many
+        Where there is the choice, one that has said nothing yet: a log-in on its way takes some round trips, and many
         sources with one silent connection each must not push it out. But only while the silent are the most: else
         whoever says a word could keep the door from newcomers.
         """
-        waiting_of = self._admission.waiting_of
-        most = max(waiting_of(waiting.peer) for waiting in self._waiting)
-        crowd = [waiting for waiting in self._waiting if waiting_of(waiting.peer) == most]
-        silent = [waiting for waiting in crowd if not waiting.introduced]
-        driver = silent[0] if len(silent) > len(crowd) / 2 else crowd[0]
+        most, waiting_of = self._admission.largest_crowd, self._admission.waiting_of
+        crowd = (waiting for waiting in self._waiting if waiting_of(waiting.peer) == most)
+        driver = first = next(crowd)
+        if sum(not waiting.introduced for waiting in self._waiting) > len(self._waiting) / 2:
+            driver = next((waiting for waiting in chain((first,), crowd) if not waiting.introduced), first)
         why = "too many connections wait to log in; this one gave way to a newer one"
         driver.log.warning("connection refused", why=why, seldom=1)
         self.leave(driver)
