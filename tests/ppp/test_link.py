@@ -465,7 +465,9 @@ class EncryptionTests:
 
     def test_b069_without_ipcp_there_is_no_session(self):
         conversation = (opened() >> "[LCP ProtRej id=0x1 80 21 01]").wait(5)
-        assert conversation.outputs[-1] == LinkEnded(EndReason.NEGOTIATION_FAILED, "IPCP is refused by the peer")
+        assert conversation.outputs[-1] == LinkEnded(
+            EndReason.NEGOTIATION_FAILED, "the client refuses IPCP, without which there is no IPv4"
+        )
 
     def test_ccp_closed_by_the_peer(self):
         conversation = opened() >> "[CCP TermReq id=0x9]" << "[CCP TermAck id=0x9]"

@@ -239,7 +239,7 @@ class Server:
         record = self.sessions[output.call_id]
         identifier = output.peer_identifier
         if identifier is not None and not self._identifiers.take(identifier, output.call_id):
-            driver.log.warning("no IPv6 for this session: another one has its interface identifier", user=record.user)
+            driver.log.warning("no IPv6 for this session: another one has its interface identifier", seldom=1)
             output = replace(output, peer_identifier=None)
         record.inside = inside_of(record, output)
         self._data_path.interface_up(output.call_id, record.inside)
