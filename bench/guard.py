@@ -10,9 +10,8 @@ from typing import Any
 
 from tests.eventually import eventually
 from tests.netns.adversary import ATTACKER, PORT, SERVER, Attacker, Session
-from tests.netns.house import HONEST, House, house
+from tests.netns.house import CROWD, HONEST, House, flooding, house
 from tests.netns.namespace import sweep
-from tests.netns.test_guard import CROWD, flooding
 
 from bench.flood import FRAMES, MESSAGES
 from bench.network import finish_helper, start_helper

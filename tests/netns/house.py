@@ -3,16 +3,21 @@
 import contextlib
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.eventually import eventually
+from tests.machine import REPOSITORY
 from tests.netns.adversary import ATTACKER, PORT, SERVER, Vitals, attack, canary
 from tests.netns.namespace import Namespace, join
 from tests.netns.programs import Program, serving
 
 HONEST = "10.77.255.1"
 SOURCES = [f"10.77.1.{number}" for number in range(1, 61)]
+CROWD = [f"10.77.2.{number}" for number in range(1, 251)]
+CONNECTIONS = 5000
 
 
 class House:
@@ -82,3 +87,21 @@ def reset(stream: socket.socket) -> None:
     """Close with RST."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     stream.close()
+
+
+@contextlib.contextmanager
+def flooding(namespace: Namespace, sources: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Open thousands of connections that say nothing, for as long as the standard input of what is returned is open."""
+    flooder = namespace.start(
+        *(sys.executable, "-m", "tests.netns.flooder", str(CONNECTIONS), *sources),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'src'}"},
+    )
+    try:
+        yield flooder
+    finally:
+        flooder.kill()
+        flooder.wait()

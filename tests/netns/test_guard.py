@@ -3,18 +3,12 @@
 Each test is named by its row of bad-inputs.md (B-) or promise (P-).
 """
 
-import contextlib
-import subprocess
-import sys
-from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
 from tests.eventually import eventually, until
-from tests.machine import REPOSITORY
 from tests.netns.adversary import ATTACKER, SERVER, Attacker
-from tests.netns.house import SOURCES, House, closed
-from tests.netns.namespace import Namespace
+from tests.netns.house import CONNECTIONS, CROWD, SOURCES, House, closed, flooding
 from tests.netns.programs import Counter
 from tests.netns.test_accounting import accounted
 
@@ -23,27 +17,7 @@ from openpptp.wire.control import StartControlConnectionRequest
 
 pytestmark = pytest.mark.root
 
-CROWD = [f"10.77.2.{number}" for number in range(1, 251)]
-CONNECTIONS = 5000
 START = StartControlConnectionRequest(host_name="adversary").encode()
-
-
-@contextlib.contextmanager
-def flooding(namespace: Namespace, sources: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """Open thousands of connections that say nothing, for as long as the standard input of what is returned is open."""
-    flooder = namespace.start(
-        *(sys.executable, "-m", "tests.netns.flooder", str(CONNECTIONS), *sources),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
-        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'src'}"},
-    )
-    try:
-        yield flooder
-    finally:
-        flooder.kill()
-        flooder.wait()
 
 
 class DoorTests:

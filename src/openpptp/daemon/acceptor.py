@@ -16,8 +16,8 @@ REST = 1.0  # ours: seconds without accepting when the system has no descriptors
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-class Host(Protocol):
-    """Who the connections are for: the server."""
+class Owner(Protocol):
+    """The policy behind an acceptor: the server."""
 
     def turns_away(self, peer: IPv4Address, local: IPv4Address) -> bool:
         """Tell whether a connection is refused, and say so in the log."""
@@ -29,10 +29,10 @@ class Host(Protocol):
 class Acceptor:
     """Takes connections from a listening socket, from its making to close."""
 
-    def __init__(self, listener: socket.socket, host: Host, report: Callable[[OSError, str], None]) -> None:
+    def __init__(self, listener: socket.socket, owner: Owner, report: Callable[[OSError, str], None]) -> None:
         """Begin; report is told, about once in REST seconds, that the system refuses more descriptors."""
         self._listener = listener
-        self._host = host
+        self._owner = owner
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._entering: set[asyncio.Task[object]] = set()
@@ -55,14 +55,14 @@ class Acceptor:
                 if error.errno in EXHAUSTED:
                     self._rest(error)
                 return  # nobody is there any more, or whoever was has gone again
-            if not self._host.turns_away(IPv4Address(peer), IPv4Address(connection.getsockname()[0])):
+            if not self._owner.turns_away(IPv4Address(peer), IPv4Address(connection.getsockname()[0])):
                 self._let_in(connection)
                 return
             connection.close()
 
     def _let_in(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        entering = self._loop.create_task(self._loop.connect_accepted_socket(self._host.protocol, connection))
+        entering = self._loop.create_task(self._loop.connect_accepted_socket(self._owner.protocol, connection))
         self._entering.add(entering)
         entering.add_done_callback(self._entering.discard)
 
