@@ -26,8 +26,8 @@ from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.endings import log_end
 from openpptp.daemon.events import EventStream
 from openpptp.daemon.grants import Grants, RouteNetwork, inside_of
-from openpptp.daemon.policy_keeper import PolicyKeeper, Wait
 from openpptp.daemon.pace import KNOWN, Pace
+from openpptp.daemon.policy_keeper import PolicyKeeper, Wait
 from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
