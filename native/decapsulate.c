@@ -2,6 +2,7 @@
  * source; control protocols go up. The decisions are those of datapath/path.py. */
 #include <stdlib.h>
 
+#include "clamp.h"
 #include "ip.h"
 #include "path.h"
 #include "ppp.h"
@@ -18,7 +19,7 @@ struct arrived {
     uint16_t protocol;
     uint16_t header; /* octets before the information field */
     bool decrypted;
-    uint8_t *plain;  /* room for what is still to be decrypted */
+    uint8_t *plain;  /* room for what is still to be decrypted; NULL when it is kept and in clear */
 };
 
 /* The same in memory of its own, while it waits for its forerunners. */
@@ -106,8 +107,20 @@ static bool allowed_ipv6(const struct call *call, const uint8_t *packet, size_t 
            (packet[position] != ROUTER_ADVERTISEMENT && packet[position] != REDIRECT);
 }
 
+/* The frame where it may be changed: what came in clear may lie in memory that is not ours to write to. */
+static uint8_t *writable(struct arrived *arrived, struct kept *kept)
+{
+    if (arrived->frame == arrived->plain)
+        return arrived->plain;
+    if (kept)
+        return kept->octets;
+    memcpy(arrived->plain, arrived->frame, arrived->length);
+    arrived->frame = arrived->plain;
+    return arrived->plain;
+}
+
 /* Hand a packet of IP to the inside; false when it was dropped, and its owner is still the caller's. */
-static bool deliver_data(struct call *call, const struct arrived *arrived, void *owner, struct sink *sink, seconds now)
+static bool deliver_data(struct call *call, struct arrived *arrived, void *owner, struct sink *sink, seconds now)
 {
     struct engine_counters *counters = &call->in.counters;
     const uint8_t *packet = arrived->frame + arrived->header;
@@ -133,6 +146,11 @@ static bool deliver_data(struct call *call, const struct arrived *arrived, void 
     COUNT(counters->packets_in);
     COUNT_BY(counters->octets_in, length);
     __atomic_store(&counters->last_in, &now, __ATOMIC_RELAXED);
+    size_t start = call->inside.clamp_segment_size ? clamp_find(packet, length) : 0;
+    if (unlikely(start)) {
+        clamp_segment_size(writable(arrived, owner) + arrived->header, length, start, call->inside.mtu);
+        packet = arrived->frame + arrived->header;
+    }
     sink->inside(sink, call, packet, length, owner);
     return true;
 }

@@ -1,5 +1,6 @@
 /* A packet's way out, in the order it meets things: mtu, rate, MPPE, PPP header, sequence number, the acknowledgement
  * that rides along, GRE. The decisions are those of datapath/path.py. */
+#include "clamp.h"
 #include "ip.h"
 #include "path.h"
 #include "ppp.h"
@@ -57,6 +58,9 @@ bool path_encapsulate(struct call *call, struct outgoing *slot, size_t length, s
         COUNT(counters->dropped_rate);
         return false;
     }
+    size_t start = call->inside.clamp_segment_size ? clamp_find(begin, length) : 0;
+    if (unlikely(start))
+        clamp_segment_size(begin, length, start, call->inside.mtu);
     if (call->out.encryptor.on) {
         /* The inner protocol is written in full, as Windows does: a peer that agreed to PFC may not expect it here. */
         begin = ppp_write_header(begin, protocol, true, false) - MPPE_HEADER;

@@ -42,6 +42,7 @@ struct engine_inside {
     int32_t encryption_required;
     int32_t compress_address_control;
     int32_t compress_protocol;
+    int32_t clamp_segment_size; /* of TCP, to what mtu leaves */
     int32_t has_peer_identifier;
     uint8_t peer_identifier[8];
     struct engine_rate rate_in;  /* from the peer */

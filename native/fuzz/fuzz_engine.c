@@ -220,7 +220,8 @@ static void keys(struct world *world, uint8_t how)
 
 static void up(struct world *world, uint8_t how)
 {
-    struct engine_inside inside = {.mtu = 1400, .compress_protocol = how & 1, .compress_address_control = how & 1};
+    struct engine_inside inside = {.mtu = 1400, .compress_protocol = how & 1, .compress_address_control = how & 1,
+                                   .clamp_segment_size = how >> 2 & 1};
     struct engine_prefix allowed = {FAR_INSIDE, 32};
     inside.has_peer_identifier = how >> 1 & 1;
     if (how & 0x40)

@@ -13,7 +13,7 @@ from openpptp.machine import Deadline
 
 WAYS = (Way.INSIDE, Way.OUTSIDE, Way.UP, Way.LOST_STEP, Way.GAVE_UP)
 "In the order of engine.h."
-ROOMS = ("bucket", "chain", "[de]*capsulate", "gre", "icmp", "ip", "lanes*", "mppe*", "path", "sha1*", "window")
+ROOMS = ("bucket", "c[hl]a*", "[de]*capsulate", "gre", "icmp", "ip", "lanes*", "mppe*", "path", "sha1*", "window")
 REASONS = {1: "held packets", 2: "owed acknowledgement"}
 
 COUNTERS = f"""
@@ -34,6 +34,7 @@ _PART = part(
         int32_t encryption_required;
         int32_t compress_address_control;
         int32_t compress_protocol;
+        int32_t clamp_segment_size;
         int32_t has_peer_identifier;
         uint8_t peer_identifier[8];
         struct engine_rate rate_in;
@@ -309,6 +310,7 @@ class NativePath:
                 "encryption_required": inside.encryption_required,
                 "compress_address_control": inside.compress_address_control,
                 "compress_protocol": inside.compress_protocol,
+                "clamp_segment_size": inside.clamp_segment_size,
                 "has_peer_identifier": inside.peer_identifier is not None,
                 "peer_identifier": inside.peer_identifier or bytes(8),
                 "rate_in": _rate(inside.rate_in),

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 from tests import pcap
+from tests.datapath.test_clamp import any_syn
 from tests.native.whole import NativeWhole, ReferenceWhole, Result
 
 from openpptp.credentials import Encryption
@@ -64,7 +65,11 @@ class Far:
             self.identifier,
         )
         return replace(
-            how, routed_ipv4=(self.behind,) if luck.random() < 0.4 else (), rate_in=rates[0], rate_out=rates[1]
+            how,
+            routed_ipv4=(self.behind,) if luck.random() < 0.4 else (),
+            rate_in=rates[0],
+            rate_out=rates[1],
+            clamp_segment_size=luck.random() < 0.8,
         )
 
     def send(self, now: float) -> None:
@@ -83,6 +88,8 @@ class Far:
         luck = self.luck
         source = str(luck.choice([self.own, self.own, self.own, self.behind[5], IPv4Address("192.0.2.1")]))
         size = luck.choice([0, 1, 40, 500, 1380])
+        if luck.random() < 0.1:
+            return any_syn(luck, source, "10.91.0.254")
         if luck.random() < 0.1:
             header = bytes((0x60, 0, 0, 0)) + size.to_bytes(2, "big") + bytes((luck.choice([17, 58, 0]), 64))
             link_local = b"\xfe\x80" + bytes(6)
@@ -225,6 +232,8 @@ class Conversation:
             to = str(self.luck.choice([far.own, far.own, far.own, far.behind[9], IPv4Address("198.51.100.7")]))
             size = self.luck.choice([0, 20, 500, 1376, 1377, 1472, 3000])
             packet = pcap.ipv4("10.91.0.254", to, self.luck.choice([1, 17]), self.luck.randbytes(size))
+            if self.luck.random() < 0.1:
+                packet = any_syn(self.luck, "10.91.0.254", to)
             if self.luck.random() < 0.3:
                 packet = packet[:6] + b"\x40" + packet[7:]
             if self.luck.random() < 0.05:

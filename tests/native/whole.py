@@ -144,6 +144,7 @@ class NativeWhole:
         given.encryption_required = inside.encryption_required
         given.compress_address_control = inside.compress_address_control
         given.compress_protocol = inside.compress_protocol
+        given.clamp_segment_size = inside.clamp_segment_size
         if inside.peer_identifier is not None:
             given.has_peer_identifier = 1
             given.peer_identifier = inside.peer_identifier

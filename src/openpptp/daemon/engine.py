@@ -118,6 +118,7 @@ class EngineDataPath(Guarded):
             encryption_required=inside.encryption_required,
             compress_address_control=inside.compress_address_control,
             compress_protocol=inside.compress_protocol,
+            clamp_segment_size=inside.clamp_segment_size,
             peer_identifier=inside.peer_identifier,
             rate_in=rate(inside.rate_in),
             rate_out=rate(inside.rate_out),

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from openpptp.credentials import Encryption
 from openpptp.datapath.bucket import Bucket
+from openpptp.datapath.clamp import EXTENSIONS, clamped
 from openpptp.datapath.icmp import DONT_FRAGMENT, ICMPV6, fragment, too_big
 from openpptp.datapath.mppe import Decryptor, Encryptor, Signal, StatelessDecryptor, decryptor
 from openpptp.datapath.seam import Counters, Inside
@@ -21,7 +22,6 @@ from openpptp.wire.ppp import FIRST_CONTROL_PROTOCOL, Protocol, decode_frame, en
 RECEIVE_LIMIT = 1600  # ours: octets of a PPP frame; Windows sends its MRU and 4 more, some peers 1,500 whatever we say
 LINK_LOCAL = bytes.fromhex("fe80000000000000")  # RFC 4291 section 2.5.6: before the interface identifier
 
-_EXTENSIONS = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options (RFC 8200 section 4)
 _ROUTER_ADVERTISEMENT = 134
 _REDIRECT = 137
 
@@ -128,6 +128,8 @@ class Path:
         self.counters.packets_out += 1
         self.counters.octets_out += len(packet)
         self.counters.last_out = now
+        if inside.clamp_segment_size:
+            packet = clamped(packet, inside.mtu)
         if self._encryptor is not None:
             # The inner protocol is written in full, as Windows does: a peer that agreed to PFC may not expect it here.
             packet = self._encryptor.encrypt(encode_frame(protocol, packet, compress_address_control=True))
@@ -245,7 +247,7 @@ class Path:
         self.counters.packets_in += 1
         self.counters.octets_in += length
         self.counters.last_in = now
-        items.append((Way.INSIDE, packet))
+        items.append((Way.INSIDE, clamped(packet, inside.mtu) if inside.clamp_segment_size else packet))
 
     def _allowed_ipv4(self, packet: bytes) -> bool:
         """Say whether it comes from one of the peer's addresses or a network behind it."""
@@ -259,7 +261,7 @@ class Path:
         if packet[8:24] != LINK_LOCAL + inside.peer_identifier:
             return False
         header, position = packet[6], 40
-        while header in _EXTENSIONS and position + 2 <= len(packet):
+        while header in EXTENSIONS and position + 2 <= len(packet):
             header, position = packet[position], position + 8 * (packet[position + 1] + 1)
         is_icmp = header == ICMPV6 and position < len(packet)
         return not (is_icmp and packet[position] in (_ROUTER_ADVERTISEMENT, _REDIRECT))

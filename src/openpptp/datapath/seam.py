@@ -45,6 +45,8 @@ class Inside:
     "From the peer; more is dropped."
     rate_out: Rate | None = None
     "To the peer; more is dropped."
+    clamp_segment_size: bool = True
+    "Lower what TCP connections propose, both ways, to what mtu leaves."
 
 
 @dataclass(slots=True)

@@ -148,6 +148,7 @@ class Engine:
         encryption_required: bool,
         compress_address_control: bool,
         compress_protocol: bool,
+        clamp_segment_size: bool = True,
         peer_identifier: bytes | None = None,
         rate_in: Rate | None = None,
         rate_out: Rate | None = None,
@@ -158,6 +159,7 @@ class Engine:
         inside.encryption_required = encryption_required
         inside.compress_address_control = compress_address_control
         inside.compress_protocol = compress_protocol
+        inside.clamp_segment_size = clamp_segment_size
         if peer_identifier is not None:
             inside.has_peer_identifier = True
             inside.peer_identifier = peer_identifier
