@@ -92,8 +92,9 @@ class LoadClients:
         self.drivers.append(driver)
         return driver
 
-    def _tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
-        return Tunnel(self._settings, self._call_ids, os.urandom, side=Side.INITIATOR, local=int(local), peer=int(peer))
+    def _tunnel(self, local: IPv4Address, peer: IPv4Address, path_mtu: int | None) -> Tunnel:
+        settings = self._settings.on_path(path_mtu)
+        return Tunnel(settings, self._call_ids, os.urandom, side=Side.INITIATOR, local=int(local), peer=int(peer))
 
     # driver.Owner
 

@@ -213,7 +213,7 @@ class House:
         caller = Caller()
         wanted = LinkSettings(our_name=user, our_password=password, **link)
 
-        def make_tunnel(local: IPv4Address, peer: IPv4Address) -> Tunnel:
+        def make_tunnel(local: IPv4Address, peer: IPv4Address, path_mtu: int | None) -> Tunnel:
             settings = TunnelSettings(link=wanted, accepts=frozenset())
             addresses = {"local": int(local), "peer": int(peer)}
             return Tunnel(settings, self.call_ids, os.urandom, side=Side.INITIATOR, **addresses)

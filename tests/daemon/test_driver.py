@@ -127,7 +127,7 @@ class Stand:
         self.addresses: tuple[IPv4Address, ...] = ()
         self.driver = TunnelDriver(self._make, self.data_path, self.calls, self.owner, self.log.logger)
 
-    def _make(self, local, peer) -> Script:
+    def _make(self, local, peer, path_mtu) -> Script:
         self.addresses = (local, peer)
         return self.script
 

@@ -175,7 +175,7 @@ class Attacker:
             our_name=user, our_password=password, answer_with=(AuthMethod.MSCHAP_V2,), encryption=policy
         )
 
-        def make_tunnel(local: IPv4Address, peer: IPv4Address) -> Tunnel:
+        def make_tunnel(local: IPv4Address, peer: IPv4Address, path_mtu: int | None) -> Tunnel:
             settings = TunnelSettings(link=link, accepts=frozenset())
             return Tunnel(settings, self._call_ids, os.urandom, side=Side.INITIATOR, local=int(local), peer=int(peer))
 

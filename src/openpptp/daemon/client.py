@@ -23,6 +23,7 @@ from openpptp.errors import EndReason, Misuse, SetupError
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
 from openpptp.net.tun import Tun
+from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call_ids import CallIds
 from openpptp.tunnel.settings import CallKind, Side
@@ -48,6 +49,7 @@ class Client:
         self._configuring: asyncio.Task[None] | None = None
         self._last: tuple[EndReason, str] | None = None
         self._tun: Tun
+        self._link: LinkSettings
         self._data_path: DataPath
 
     async def run(self, stop: asyncio.Event) -> tuple[EndReason, str]:
@@ -71,7 +73,7 @@ class Client:
             driver = await self._connect_unless(stop, server)
             if driver is None:
                 return EndReason.USER_REQUEST, EndReason.USER_REQUEST.value.sentence
-            driver.run(driver.tunnel.place_call, CallKind.OUTGOING, request.link())
+            driver.run(driver.tunnel.place_call, CallKind.OUTGOING, self._link)
             await self._until_over(driver, stop)
             if self._configuring is not None:
                 await asyncio.gather(self._configuring, return_exceptions=True)
@@ -110,9 +112,11 @@ class Client:
     def _make_driver(self) -> TunnelDriver:
         return TunnelDriver(self._make_tunnel, self._data_path, self._calls, self, self._log)
 
-    def _make_tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
+    def _make_tunnel(self, local: IPv4Address, peer: IPv4Address, path_mtu: int | None) -> Tunnel:
+        settings = self._request.tunnel().on_path(path_mtu)
+        self._link = settings.link
         return Tunnel(
-            self._request.tunnel(),
+            settings,
             CallIds(os.urandom),
             os.urandom,
             side=Side.INITIATOR,

@@ -20,6 +20,7 @@ from openpptp.daemon.session_names import SessionNames
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import BadMessage, EndReason
 from openpptp.machine import Level, Note, Output
+from openpptp.net.tcp import path_mtu
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.tunnel import Tunnel
 from openpptp.wire.control import ControlStream
@@ -58,13 +59,13 @@ class TunnelDriver(asyncio.Protocol):
 
     def __init__(
         self,
-        make_tunnel: Callable[[IPv4Address, IPv4Address], Tunnel],
+        make_tunnel: Callable[[IPv4Address, IPv4Address, int | None], Tunnel],
         data_path: DataPath,
         calls: Calls,
         owner: Owner,
         log: FilteringBoundLogger,
     ) -> None:
-        """Wait for the connection; make_tunnel is given our own and the peer's address then.
+        """Wait for the connection; make_tunnel is given our own and the peer's address then, and the MTU of the way.
 
         calls maps each open Call ID to its driver, for the data path's callbacks; drivers of one data path share it.
         """
@@ -106,7 +107,7 @@ class TunnelDriver(asyncio.Protocol):
         self.peer = IPv4Address(transport.get_extra_info("peername")[0])
         self.since = self._loop.time()
         self.log = self.log.bind(peer=str(self.peer))
-        self.tunnel = self._make_tunnel(self.local, self.peer)
+        self.tunnel = self._make_tunnel(self.local, self.peer, path_mtu(transport.get_extra_info("socket")))
         self.run(self.tunnel.connected)
 
     def data_received(self, data: bytes) -> None:

@@ -22,10 +22,16 @@ RouteNetwork = Callable[[IPv4Network, bool], None]
 "Leads a network, or an address outside the pools, into the tunnel (True), or no longer (False)."
 
 
-def inside_of(record: SessionRecord, output: InterfaceUp) -> Inside:
+def inside_of(record: SessionRecord, output: InterfaceUp, *, clamp_segment_size: bool = True) -> Inside:
     """Return what a session may carry: from its address and the networks behind it, as fast as its policy allows."""
     rate_in, rate_out = rates(record.policy)
-    return replace(inside(output, record.address), routed_ipv4=record.routes, rate_in=rate_in, rate_out=rate_out)
+    return replace(
+        inside(output, record.address),
+        routed_ipv4=record.routes,
+        rate_in=rate_in,
+        rate_out=rate_out,
+        clamp_segment_size=clamp_segment_size,
+    )
 
 
 class Grants:

@@ -109,6 +109,7 @@ class Server:
         self._maximum_sessions = settings.limits.sessions
         self._sources = settings.limits.sources
         self._tunnel_settings = settings.tunnel()
+        self._clamps = settings.network.mss_clamp
         self._admission.limits = AdmissionLimits(settings.limits.unauthenticated, settings.limits.per_source)
         self._guard.limits = settings.log_in_limits()
         self._waiting_room.login_timeout = settings.limits.start_timeout + settings.limits.session_timeout
@@ -156,10 +157,9 @@ class Server:
         self._waiting_room.enter(driver)
         return driver
 
-    def _make_tunnel(self, local: IPv4Address, peer: IPv4Address) -> Tunnel:
-        return Tunnel(
-            self._tunnel_settings, self._call_ids, os.urandom, side=Side.RESPONDER, local=int(local), peer=int(peer)
-        )
+    def _make_tunnel(self, local: IPv4Address, peer: IPv4Address, path_mtu: int | None) -> Tunnel:
+        settings = self._tunnel_settings.on_path(path_mtu)
+        return Tunnel(settings, self._call_ids, os.urandom, side=Side.RESPONDER, local=int(local), peer=int(peer))
 
     # What drivers ask (driver.Owner)
 
@@ -241,7 +241,7 @@ class Server:
         if identifier is not None and not self._identifiers.take(identifier, output.call_id):
             driver.log.warning("no IPv6 for this session: another one has its interface identifier", seldom=1)
             output = replace(output, peer_identifier=None)
-        record.inside = inside_of(record, output)
+        record.inside = inside_of(record, output, clamp_segment_size=self._clamps)
         self._data_path.interface_up(output.call_id, record.inside)
         record.up_at = now = self._loop.time()
         record.is_up = True

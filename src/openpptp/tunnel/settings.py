@@ -1,9 +1,12 @@
 """What one end of a tunnel is told before it starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Self
 
 from openpptp.ppp.settings import LinkSettings
+
+OVERHEAD = 40  # octets before a PPP information field: IPv4 20, GRE 16, address and control 2, protocol 2
 
 
 class Role(Enum):
@@ -60,3 +63,13 @@ class TunnelSettings:
     "Longest PPP information field the way to the peer carries: 1500 less IP, GRE and PPP headers; 1452 behind PPPoE."
     phone_number: str = ""
     "Outgoing calls: some carrier modems demand one."
+
+    def on_path(self, mtu: int | None) -> Self:
+        """Return the settings for a way to the peer that carries IPv4 packets of mtu octets; None: nobody knows.
+
+        Where it is narrower than assumed, neither end shall send what is cut on the way.
+        """
+        if mtu is None or mtu - OVERHEAD >= self.path_mru:
+            return self
+        path_mru = mtu - OVERHEAD
+        return replace(self, path_mru=path_mru, link=replace(self.link, mru=min(self.link.mru, path_mru)))
