@@ -3,6 +3,7 @@
 A native twin subclasses this and overrides clamped.
 """
 
+from ipaddress import IPv4Address
 from random import Random
 from struct import pack
 
@@ -31,14 +32,14 @@ def complete(segment: bytes, pseudo: bytes) -> bytes:
     return segment[:16] + total.to_bytes(2, "big") + segment[18:]
 
 
-def four(segment: bytes) -> bytes:
-    addresses = bytes((10, 0, 0, 1, 10, 0, 0, 2))
-    return pcap.ipv4("10.0.0.1", "10.0.0.2", 6, complete(segment, addresses + pack("!HH", 6, len(segment))))
+def four(segment: bytes, source: str = "10.0.0.1", destination: str = "10.0.0.2") -> bytes:
+    addresses = IPv4Address(source).packed + IPv4Address(destination).packed
+    return pcap.ipv4(source, destination, 6, complete(segment, addresses + pack("!HH", 6, len(segment))))
 
 
-def six(segment: bytes, extensions: bytes = b"", first: int = 6) -> bytes:
-    whole = complete(segment, SIX + pack("!II", len(segment), 6))
-    return pack("!IHBB", 6 << 28, len(extensions) + len(whole), first, 64) + SIX + extensions + whole
+def six(segment: bytes, extensions: bytes = b"", first: int = 6, addresses: bytes = SIX) -> bytes:
+    whole = complete(segment, addresses + pack("!II", len(segment), 6))
+    return pack("!IHBB", 6 << 28, len(extensions) + len(whole), first, 64) + addresses + extensions + whole
 
 
 def segment_checksum(packet: bytes, start: int) -> int:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import pcap
 from tests.datapath.mppe_vectors import INNER, STATELESS_LONG
+from tests.datapath.test_clamp import SYN, four, segment_checksum, six, tcp
 from tests.notation import frame
 
 from openpptp.credentials import Encryption
@@ -62,7 +63,8 @@ class Subject:
         allowed = () if client else (IPv4Address(ANN),)
         identifier = (BOB6 if client else ANN6) if how.pop("ipv6", False) else None
         is_required = bits is not None if required is None else required
-        more = {name: how.pop(name) for name in ("routed_ipv4", "rate_in", "rate_out") if name in how}
+        others = ("routed_ipv4", "rate_in", "rate_out", "clamp_segment_size")
+        more = {name: how.pop(name) for name in others if name in how}
         path.interface_up(Inside(how.pop("mtu", 1400), allowed, is_required, *compress, identifier, **more))
         assert not how
         return path
@@ -106,6 +108,34 @@ class ConversationTests(Subject):
             assert (end.counters.packets_in, end.counters.packets_out, end.counters.acks_sent) == (600, 600, 0)
             assert (end.counters.octets_in, end.counters.octets_out, end.counters.lost) == (36000, 36000, 0)
             assert self.dropped(end) == {}
+
+    @pytest.mark.parametrize(("bits", "stateful"), [(None, False), (128, False), (128, True)])
+    @pytest.mark.parametrize("narrow", [0, 1])
+    @pytest.mark.parametrize("late", [False, True])
+    def test_s24_the_segment_size_is_that_of_the_narrower_end(self, bits, stateful, narrow, late):
+        """Whichever end it is that fits it, and also in a packet that waited for its forerunner."""
+        how = {"bits": bits, "stateful": stateful, "ipv6": True}
+        ends = [self.open(**how, client=us == 1, mtu=1300 if us == narrow else 1500) for us in (0, 1)]
+        between = [(BOB, ANN), (ANN, BOB)]
+        between6 = [LINK_LOCAL + BOB6 + LINK_LOCAL + ANN6, LINK_LOCAL + ANN6 + LINK_LOCAL + BOB6]
+        for us in (0, 1):
+            [(_, first)] = ends[us].encapsulate(ip(*between[us]), 0.0)
+            self.give(ends[1 - us], first)
+            for packet, start in (
+                (four(tcp("020405b4", SYN), *between[us]), 20),
+                (six(tcp("020405b4", SYN), addresses=between6[us]), 40),
+            ):
+                wires = [ends[us].encapsulate(each, 0.0)[0][1] for each in (ip(*between[us]), packet)]
+                items = [item for wire in (wires[::-1] if late else wires) for item in self.give(ends[1 - us], wire)]
+                fitted = [octets for way, octets in items if way is Way.INSIDE][-1]
+                assert int.from_bytes(fitted[start + 22 : start + 24], "big") == 1300 - start - 20
+                assert segment_checksum(fitted, start) == 0
+
+    def test_a_segment_size_is_left_alone_when_told_so(self):
+        ends = [self.open(client=c, mtu=1300, clamp_segment_size=False) for c in (False, True)]
+        packet = four(tcp("020405b4", SYN), BOB, ANN)
+        [(_, wire)] = ends[0].encapsulate(packet, 0.0)
+        assert (Way.INSIDE, packet) in self.give(ends[1], wire)
 
     @pytest.mark.parametrize(("bits", "stateful"), [(None, False), (40, False), (56, False), (128, False), (128, True)])
     @pytest.mark.parametrize("seed", range(3))

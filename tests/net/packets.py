@@ -10,7 +10,7 @@ from tests.netns.namespace import Namespace
 from openpptp.net.pcap import ipv4_packet
 from openpptp.net.ports import Datagram
 
-ETHERNET_IPV4 = 0x0800
+ETHERNET_IPV4, ETHERNET_IPV6 = 0x0800, 0x86DD
 
 
 def number(address: str | IPv4Address) -> int:
@@ -45,11 +45,11 @@ def segment_size(packet: bytes) -> int:
     return int.from_bytes(packet[at + 2 : at + 4], "big")
 
 
-def sniffer(namespace: Namespace, device: str) -> socket.socket:
-    """Return a socket that gives each IPv4 packet arriving at a device, without its Ethernet header."""
+def sniffer(namespace: Namespace, device: str, protocol: int = ETHERNET_IPV4) -> socket.socket:
+    """Return a socket that gives each packet of a protocol arriving at a device, without its Ethernet header."""
     with namespace.inside():
-        found = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETHERNET_IPV4))
-        found.bind((device, ETHERNET_IPV4))
+        found = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
+        found.bind((device, protocol))
     found.settimeout(5)
     return found
 

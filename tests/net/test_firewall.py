@@ -1,9 +1,10 @@
 import socket
 import stat
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address
 
 import pytest
-from tests.net.packets import kill_itself, powerless, segment_size, sniffer, syn, udp
+from tests.datapath.test_clamp import six, tcp
+from tests.net.packets import ETHERNET_IPV6, kill_itself, powerless, segment_size, sniffer, syn, udp
 
 from openpptp.errors import SetupError
 from openpptp.net.firewall import Firewall, plan
@@ -184,6 +185,20 @@ class PacketTests:
             (answer,) = inside.receive()
         assert answer[33] == 0x12  # SYN, ACK; the world offers what its own device carries, 1460
         assert segment_size(answer) == 1360
+        wire.close()
+
+    def test_the_segment_size_of_ipv6_fits_as_well(self, topology, inside):
+        for place, device, address in ((topology.server, "inside", "fd88::1"), (topology.server, "world0", "fd01::1")):
+            place.sysctl(f"net/ipv6/conf/{device}/disable_ipv6", "0")
+            place.ip(f"addr add {address}/64 dev {device} nodad")
+        topology.server.sysctl("net/ipv6/conf/all/forwarding", "1")
+        topology.world.sysctl("net/ipv6/conf/server0/disable_ipv6", "0")
+        topology.world.ip("addr add fd01::10/64 dev server0 nodad")
+        wire = sniffer(topology.world, "server0", ETHERNET_IPV6)
+        inside.send(six(tcp("0204ffff"), addresses=IPv6Address("fd88::9").packed + IPv6Address("fd01::10").packed))
+        while (packet := wire.recv(2000))[6] != 6:
+            """Neighbour discovery."""
+        assert packet[60:64] == bytes.fromhex("0204") + (1400 - 60).to_bytes(2, "big")
         wire.close()
 
     def test_a_smaller_segment_size_stays(self, topology, inside):

@@ -57,9 +57,11 @@ def target(namespace: Namespace, address: str) -> Iterator[None]:
         thread.join()
 
 
-def ask(namespace: Namespace, address: str, path: str = "/", body: bytes | None = None) -> bytes:
-    """GET a path, or POST a body to it, from a namespace."""
-    connection = http.client.HTTPConnection(address, PORT, timeout=20)
+def ask(
+    namespace: Namespace, address: str, path: str = "/", body: bytes | None = None, *, seconds: float = 20.0
+) -> bytes:
+    """GET a path, or POST a body to it, from a namespace; raise TimeoutError after so many seconds without an octet."""
+    connection = http.client.HTTPConnection(address, PORT, timeout=seconds)
     try:
         with namespace.inside():
             connection.connect()

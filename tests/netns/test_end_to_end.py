@@ -245,25 +245,6 @@ class DefaultServerTests:
         stage.server.says("wrong password for user 'alice'")
         assert state(stage.topology.client) == before
 
-    def test_s24_a_big_transfer_survives_a_path_mtu_black_hole(self, stage):
-        """All ICMP is dropped in the world and the client; the client's own stack believes in 1500 octets."""
-        topology = stage.topology
-        with stage.client(*TO_WORLD):
-            topology.client.ip(f"link set {CLIENT_DEVICE} mtu 1500")
-            drops = [Counter(place, "meta l4proto icmp", verdict="drop") for place in (topology.world, topology.client)]
-            fitted = Counter(
-                topology.world, "tcp flags & (syn | rst) == syn tcp option maxseg size 1356", name="fitted"
-            )
-            try:
-                assert ask(topology.client, WORLD, "/octets/500000") == octets(500000)
-                assert fitted.count == 1
-                topology.server.nft(f"flush chain inet openpptp_{SERVER_DEVICE} clamp\n")
-                with pytest.raises(TimeoutError):  # and so the clamp it was that helped
-                    impatient(topology.client, "/octets/500000", seconds=2)
-            finally:
-                for each in (*drops, fitted):
-                    each.remove()
-
     def test_b045_gre_from_a_third_address_with_the_right_call_id_is_ignored(self, stage):
         with stage.client(*TO_WORLD):
             call_id = int(stage.server.log().rpartition("session up ")[2].split("call=")[1].split()[0])
@@ -330,16 +311,6 @@ class DefaultServerTests:
         finally:
             port.close()
             world.ip(f"route del {Topology.SERVER}")
-
-
-def impatient(namespace: Namespace, path: str, *, seconds: float) -> bytes:
-    """GET a path, and give up after so many seconds without an octet."""
-    with namespace.inside(), socket.create_connection((WORLD, 8080), timeout=seconds) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-        got = b""
-        while data := connection.recv(65536):
-            got += data
-        return got
 
 
 class LenientServerTests:
