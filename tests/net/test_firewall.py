@@ -10,6 +10,7 @@ from openpptp.errors import SetupError
 from openpptp.net.firewall import Firewall, plan
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
+from openpptp.net.nft import Nft
 from openpptp.net.tun import Tun
 
 POOL = IPv4Network("10.88.0.0/24")
@@ -208,36 +209,6 @@ class PacketTests:
         wire.close()
 
 
-@pytest.mark.root
-class ObstacleTests:
-    """Rules of others that may drop what we forward."""
-
-    def test_a_quiet_host_has_none(self, alone):
-        Firewall().apply(PLAN)
-        assert Firewall().obstacles("inside") == []
-
-    def test_docker_and_ufw_drop_what_is_forwarded(self, alone):
-        alone.nft("table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }")
-        (sentence,) = Firewall().obstacles("inside")
-        assert sentence.startswith("chain ip filter FORWARD drops what it forwards")
-        assert "iptables -I FORWARD -i inside -j ACCEPT" in sentence
-
-    def test_a_closed_door(self, alone):
-        alone.nft("table inet filter { chain in { type filter hook input priority 0; policy drop; }; }")
-        (sentence,) = Firewall().obstacles("inside")
-        assert "allow TCP port 1723 and IP protocol 47" in sentence
-
-    def test_firewalld_rejects_in_its_last_rule(self, alone):
-        alone.nft("table inet firewalld { chain filter_FORWARD { type filter hook forward priority 10; }; }")
-        (sentence,) = Firewall().obstacles("inside")
-        assert "firewall-cmd --zone=trusted --add-interface=inside" in sentence
-
-    def test_chains_of_ipv6_and_of_no_hook_do_not_matter(self, alone):
-        alone.nft("table ip6 f { chain c { type filter hook forward priority 0; policy drop; }; }")
-        alone.nft("table inet f { chain c { }; }")
-        assert Firewall().obstacles("inside") == []
-
-
 class SetupTests:
     """A host on which nft cannot do its work."""
 
@@ -258,14 +229,14 @@ class SetupTests:
 
     def test_no_nft(self):
         with pytest.raises(SetupError, match="install the package nftables") as caught:
-            Firewall(nft="no-such-program").apply(PLAN)
+            Firewall(nft=Nft("no-such-program")).apply(PLAN)
         assert caught.value.exit_code == 3
 
     def test_no_nft_and_a_folder_of_the_path_that_may_not_be_read(self, tmp_path, monkeypatch):
         (tmp_path / "no-such-program").write_text("")  # not executable: the same error, also for root
         monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
         with pytest.raises(SetupError, match="install the package nftables"):
-            Firewall(nft="no-such-program").verify()
+            Firewall(nft=Nft("no-such-program")).verify()
 
     @pytest.mark.parametrize(
         ("script", "words"),
@@ -279,12 +250,12 @@ class SetupTests:
         ids=["no JSON", "no such option", "answers in text", "old kernel", "hangs"],
     )
     def test_an_nft_that_cannot(self, tmp_path, monkeypatch, script, words):
-        monkeypatch.setattr("openpptp.net.firewall.PATIENCE", 0.2)
+        monkeypatch.setattr("openpptp.net.nft.PATIENCE", 0.2)
         program = tmp_path / "nft"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         with pytest.raises(SetupError, match=words) as caught:
-            Firewall(nft=str(program)).apply(PLAN)
+            Firewall(nft=Nft(str(program))).apply(PLAN)
         assert caught.value.exit_code == 3
 
     def test_a_program_that_is_none(self, tmp_path):
@@ -292,4 +263,4 @@ class SetupTests:
         program.write_text("")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         with pytest.raises(SetupError, match="did not run"):
-            Firewall(nft=str(program)).verify()
+            Firewall(nft=Nft(str(program))).verify()

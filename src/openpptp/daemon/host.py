@@ -16,6 +16,7 @@ from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
 from openpptp.daemon.host_links import PoolRoutes, TunnelDevice
 from openpptp.daemon.host_packets import FirewallTable, PacketForwarding
+from openpptp.daemon.host_passage import Passage
 from openpptp.daemon.host_piece import Piece
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
@@ -91,9 +92,18 @@ def _all(
         (True, TunnelDevice(links, device, ours, device_mtu(settings), QUEUE_PACKETS, settings.ppp.ipv6)),
         (True, PoolRoutes(links, device, ours, pools)),
         (network.forward, PacketForwarding(Forwarding(journal))),
+        (network.nat or network.mss_clamp, FirewallTable(firewall, transaction)),
         (
-            network.nat or network.mss_clamp,
-            FirewallTable(firewall, transaction, device, log or structlog.get_logger()),
+            True,
+            Passage(
+                links,
+                device,
+                settings.server.port,
+                network.leases()[0].first,
+                network.forward,
+                firewall.name,
+                log or structlog.get_logger(),
+            ),
         ),
     ]
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from structlog.typing import FilteringBoundLogger
-
 from openpptp.daemon.host_piece import Condition
 from openpptp.net.firewall import Firewall
 from openpptp.net.forwarding import Forwarding
@@ -45,8 +43,6 @@ class FirewallTable:
 
     firewall: Firewall
     transaction: str
-    device: str
-    log: FilteringBoundLogger
     name: str = "firewall table"
 
     def describe(self) -> list[str]:
@@ -54,10 +50,8 @@ class FirewallTable:
         return self.transaction.splitlines()
 
     def apply(self) -> None:
-        """Put the table in place, and say what others' rules may do to our packets."""
+        """Put the table in place."""
         self.firewall.apply(self.transaction)
-        for obstacle in self.firewall.obstacles(self.device):
-            self.log.warning(obstacle)
 
     def verify(self) -> Condition:
         """Compare the table with the one that was made."""
