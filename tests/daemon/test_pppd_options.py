@@ -182,6 +182,7 @@ class SettingTests:
             "auth.key_bits": [128],
             "network.dns": ["10.0.0.1"],
             "network.wins": ["10.0.0.3"],
+            "network.proxy_arp": True,
         }
         assert Verdict.UNREADABLE not in verdicts(tmp_path, DEBIAN)
 
@@ -234,7 +235,7 @@ class SettingTests:
         "text",
         [
             *("require-pap", "+chap", "require-mschap", "nomppe", "noccp", "require-mppe-40", "nomppe-128"),
-            *("mppe-stateful", "proxyarp", "pass-filter tcp", "allow-number 1", "allow-ip 10.0.0.1"),
+            *("mppe-stateful", "pass-filter tcp", "allow-number 1", "allow-ip 10.0.0.1"),
         ],
     )
     def test_what_weakens_is_called_dangerous(self, tmp_path, text):

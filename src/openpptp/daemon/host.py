@@ -4,9 +4,10 @@ Another process looks on with examined(settings), whether a server runs or not.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, closing, contextmanager
 from ipaddress import IPv4Network, collapse_addresses, summarize_address_range
+from typing import NamedTuple
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -14,14 +15,15 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.backends.ranges import AddressRange
 from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
-from openpptp.daemon.host_links import PoolRoutes, TunnelDevice
+from openpptp.daemon.host_links import LanNeighbours, PoolRoutes, TunnelDevice
 from openpptp.daemon.host_packets import FirewallTable, PacketForwarding
 from openpptp.daemon.host_passage import Passage
 from openpptp.daemon.host_piece import Piece
 from openpptp.net.firewall import TABLE, Firewall, plan
 from openpptp.net.forwarding import Forwarding
 from openpptp.net.journal import Journal
-from openpptp.net.links import Links
+from openpptp.net.links import HostNetwork, Links
+from openpptp.net.proxy_arp import ProxyArp
 from openpptp.net.tun import Tun
 from openpptp.wire.ppp import MPPE_OVERHEAD
 
@@ -53,7 +55,15 @@ def undo_left(settings: Settings) -> list[str]:
         return _undo_all(settings, journal, links)
 
 
-def prepare(settings: Settings, log: FilteringBoundLogger, doors: Doors, undo: AsyncExitStack) -> tuple[Links, Tun]:
+class Prepared(NamedTuple):
+    """What the server goes on changing while it runs."""
+
+    links: Links
+    tun: Tun
+    proxy: ProxyArp
+
+
+def prepare(settings: Settings, log: FilteringBoundLogger, doors: Doors, undo: AsyncExitStack) -> Prepared:
     """Undo what a killed server left, open the device and apply all pieces; the stack undoes each of them."""
     journal = Journal(settings.server.runtime_directory)
     undo.callback(journal.close)
@@ -65,7 +75,7 @@ def prepare(settings: Settings, log: FilteringBoundLogger, doors: Doors, undo: A
     for piece in pieces(settings, journal, links, log):
         undo.callback(_take_back, piece, log)
         piece.apply()
-    return links, tun
+    return Prepared(links, tun, ProxyArp(links, journal, own=tun.name))
 
 
 def _undo_all(settings: Settings, journal: Journal, links: Links) -> list[str]:
@@ -84,14 +94,17 @@ def _all(
 ) -> list[tuple[bool, Piece]]:
     """Return every piece there is, and whether these settings want it."""
     network, device, ours = settings.network, settings.server.interface, settings.network.our_address()
-    pools = pool_networks(settings)
+    proxy = ProxyArp(links, journal, own=device)
+    lans = [HostNetwork(address.network, lan) for address, lan in proxy.networks()]
+    pools = pool_networks(settings, [lan.network for lan in lans])
     table = firewall_table(device)
     transaction = plan(device=device, pools=pools, masquerade=network.nat, clamp=network.mss_clamp, table=table)
     firewall = Firewall(journal, table=table)
     return [
         (True, TunnelDevice(links, device, ours, device_mtu(settings), QUEUE_PACKETS, settings.ppp.ipv6)),
-        (True, PoolRoutes(links, device, ours, pools)),
+        (True, PoolRoutes(links, device, ours, pools, lans)),
         (network.forward, PacketForwarding(Forwarding(journal))),
+        (proxies(settings), LanNeighbours(proxy, pools)),
         (network.nat or network.mss_clamp, FirewallTable(firewall, transaction)),
         (
             True,
@@ -108,6 +121,11 @@ def _all(
     ]
 
 
+def proxies(settings: Settings) -> bool:
+    """Return whether ARP is answered for clients; without forwarding the kernel does not."""
+    return settings.network.proxy_arp and settings.network.forward
+
+
 def device_mtu(settings: Settings) -> int:
     """Return the longest packet, in octets, that the device takes for any session."""
     return settings.ppp.mru - (MPPE_OVERHEAD if settings.encryption().enabled else 0)
@@ -118,18 +136,21 @@ def firewall_table(interface: str) -> str:
     return f"{TABLE}_{re.sub('[^A-Za-z0-9]', '_', interface)}"
 
 
-def pool_networks(settings: Settings) -> list[IPv4Network]:
+def pool_networks(settings: Settings, lans: Sequence[IPv4Network] = ()) -> list[IPv4Network]:
     """Return the pool as the fewest networks; our own address may be among them, the host knows it before any route."""
-    return list(collapse_addresses(network for entry in settings.network.ranges() for network in networks_of(entry)))
+    ranges = settings.network.ranges()
+    return list(collapse_addresses(network for entry in ranges for network in networks_of(entry, lans)))
 
 
-def networks_of(entry: AddressRange) -> list[IPv4Network]:
+def networks_of(entry: AddressRange, lans: Sequence[IPv4Network] = ()) -> list[IPv4Network]:
     """Return a range as networks; a range that is all hosts of a network counts as that network.
 
-    So a pool of 10.0.0.0/24 makes one route, not the fourteen that leave out its first and last address.
+    So a pool of 10.0.0.0/24 makes one route, not the fourteen that leave out its first and last address. Within one of
+    the lans these two may be hosts of others, and are left out.
     """
     bits = (int(entry.first) ^ int(entry.last)).bit_length()
     network = IPv4Network((int(entry.first) >> bits << bits, 32 - bits))
-    if int(entry.first) - int(network[0]) <= 1 and int(network[-1]) - int(entry.last) <= 1:
+    is_part = any(lan != network and lan.supernet_of(network) for lan in lans)
+    if not is_part and int(entry.first) - int(network[0]) <= 1 and int(network[-1]) - int(entry.last) <= 1:
         return [network]
     return list(summarize_address_range(entry.first, entry.last))

@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from openpptp.daemon.host_piece import Condition
 from openpptp.errors import SetupError
-from openpptp.net.links import Links
+from openpptp.net.links import HostNetwork, Links
+from openpptp.net.proxy_arp import ProxyArp
 
 START = "start the server: openpptp serve"
 
@@ -70,6 +71,7 @@ class PoolRoutes:
     device: str
     address: IPv4Address
     networks: Sequence[IPv4Network]
+    lans: Sequence[HostNetwork] = ()
     name: str = "routes"
 
     def describe(self) -> list[str]:
@@ -78,6 +80,13 @@ class PoolRoutes:
 
     def apply(self) -> None:
         """Add them."""
+        for lan in self.lans:
+            if lan.network in self.networks:
+                raise SetupError(
+                    f"network.pool: {lan.network} is all of the network on {lan.device}; leave addresses to the hosts "
+                    "there, or give clients a network of their own",
+                    exit_code=2,
+                )
         for network in self.networks:
             self.links.add_route(network, self.device, source=self.address)
 
@@ -103,3 +112,40 @@ class PoolRoutes:
             return self.links.route_to(client).device
         except SetupError:
             return "no device"
+
+
+@dataclass(frozen=True, slots=True)
+class LanNeighbours:
+    """ARP answered for clients whose addresses lie in a network of this host; begun and ended with each session."""
+
+    proxy: ProxyArp
+    networks: Sequence[IPv4Network]
+    name: str = "proxy ARP"
+
+    def describe(self) -> list[str]:
+        """Say on which devices, for clients of which networks."""
+        return [f"proxy ARP on {device} for each client within {network}" for network, device in self._lans()]
+
+    def apply(self) -> None:
+        """Nothing yet: there are no clients."""
+
+    def verify(self) -> Condition:
+        """Look for every entry that was made."""
+        present, gone = self.proxy.state()
+        if gone:
+            which = ", ".join(f"{entry['address']} on {entry['device']}" for entry in gone)
+            sentence = f"somebody took away what answers ARP for {which}"
+            return Condition(self.name, "overridden", sentence, "let these clients connect again")
+        lans = self._lans()
+        if not lans:
+            return Condition(self.name, "present", "no client's address lies in a network of this host")
+        devices = ", ".join(sorted({device for _, device in lans}))
+        return Condition(self.name, "present", f"ARP is answered on {devices} for {len(present)} clients")
+
+    def undo(self) -> list[str]:
+        """Answer for nobody any longer."""
+        return self.proxy.undo()
+
+    def _lans(self) -> list[tuple[IPv4Network, str]]:
+        lans = ((address.network, device) for address, device in self.proxy.networks())
+        return [(lan, device) for lan, device in lans if any(lan.overlaps(network) for network in self.networks)]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from openpptp.daemon.host_piece import Condition
 from openpptp.net.firewall import Firewall
-from openpptp.net.forwarding import Forwarding
+from openpptp.net.forwarding import Forwarding, switched_off_by
 
-RESTART = "restart the server: it puts this right at each start"
+RESTART = "restart the server, which puts this right at each start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,11 @@ class PacketForwarding:
         if self.forwarding.value() == "1":
             return Condition(self.name, "present", "net.ipv4.ip_forward is 1")
         if self.forwarding.was_enabled():
-            return Condition(self.name, "overridden", "somebody set net.ipv4.ip_forward to 0 after us", RESTART)
+            sentence, remedy = "somebody set net.ipv4.ip_forward to 0 after us", RESTART
+            if places := switched_off_by():
+                sentence += f"; {' and '.join(places)} does so whenever it is read"
+                remedy = f"take that line out, then {RESTART}"
+            return Condition(self.name, "overridden", sentence, remedy)
         return Condition(self.name, "missing", "net.ipv4.ip_forward is 0", "start the server: openpptp serve")
 
     def undo(self) -> list[str]:

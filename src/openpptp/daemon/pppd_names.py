@@ -24,7 +24,6 @@ ALREADY = {
     "a client gets no address but the one it was given": "noipdefault",
     "MPPE is stateless": "mppe-stateless",
     "there is no such file to lock": "nolock -lock",
-    "clients are routed": "noproxyarp -proxyarp",
 }
 "Words to options that ask for what this server does anyway."
 
@@ -81,9 +80,6 @@ LEFT_OUT = {
 "Why to options that are read and left out."
 
 WEAKENED = {
-    "ARP is not answered for clients: hosts of a network that clients are given addresses of cannot begin connections "
-    "to them, though clients reach those hosts by NAT; better give clients a network of their own and route it to this "
-    "machine": "proxyarp",
     "a filter that pppd applied to every packet is not applied; put it into nftables": "pass-filter/1",
     "numbers and addresses that pppd held clients to are not looked at": "allow-number/1",
     "it let clients without a log-in use addresses; here everybody must log in": "allow-ip/1",
@@ -154,7 +150,13 @@ SCRIPTS = {
     "auth-down-script": "auth_down",
 }
 WITH_WORD = ("file", "call", "name", "domain", "ms-dns", "dns-addr", "ms-wins", "ipv6", "plugin", "mppe")
-ALONE = ("usehostname", "debug", "-d", "noauth", "+ipv6", "noipv6", "-ipv6", "default-mru", "-mru")
+SWITCHES: dict[str, tuple[str, str, object]] = {
+    **dict.fromkeys(("debug", "-d"), ("log", "level", "debug")),
+    "proxyarp": ("network", "proxy_arp", True),
+    **dict.fromkeys(("noproxyarp", "-proxyarp"), ("network", "proxy_arp", False)),
+}
+"Options without a word, and the setting each becomes."
+ALONE = ("usehostname", "noauth", "+ipv6", "noipv6", "-ipv6", "default-mru", "-mru", *SWITCHES)
 ARGUMENTS = {
     **dict.fromkeys((*WITH_WORD, *NUMBERS, *TIMES, *SCRIPTS, "chap-secrets", "pap-secrets", "ntlm_auth-helper"), 1),
     **dict.fromkeys(ALONE, 0),

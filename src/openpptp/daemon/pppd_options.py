@@ -16,7 +16,7 @@ from openpptp.daemon import pppd_names
 from openpptp.daemon.foreign_files import Resolve, address_of, host_name, read_octets, resolve
 from openpptp.daemon.import_report import Draft, Place, Verdict
 from openpptp.daemon.pppd_auth import AuthOptions
-from openpptp.daemon.pppd_names import ARGUMENTS, KNOWN, METHOD_OF, MPPE_OF, NUMBERS, SCRIPTS, TIMES
+from openpptp.daemon.pppd_names import ARGUMENTS, KNOWN, METHOD_OF, MPPE_OF, NUMBERS, SCRIPTS, SWITCHES, TIMES
 from openpptp.errors import SetupError
 
 DIRECTORY = Path("/etc/ppp")
@@ -133,8 +133,8 @@ class PppdOptions:
                 self._identity(place, text, name, value)
             case "ms-dns" | "dns-addr" | "ms-wins":
                 self._server_address(place, text, self._wins if name == "ms-wins" else self._dns, value)
-            case "debug" | "-d":
-                self._honour(place, text, self._draft.set(place, "log", "level", "debug"))
+            case name if name in SWITCHES:
+                self._honour(place, text, self._draft.set(place, *SWITCHES[name]))
             case "+ipv6" | "ipv6" | "noipv6" | "-ipv6":
                 words = self._draft.set(place, "ppp", "ipv6", name in {"+ipv6", "ipv6"})
                 self._honour(place, text, f"{words}; the interface identifiers are our own" if value else words)

@@ -110,6 +110,11 @@ class NetworkSection(Section):
         default=True,
         description="Pass packets between clients and the networks behind this machine (sets net.ipv4.ip_forward).",
     )
+    proxy_arp: Flag = Field(
+        default=True,
+        description="Answer ARP for clients whose address lies in a network of this machine, so that its hosts reach "
+        "them. Without forward it is not done.",
+    )
     mss_clamp: Flag = Field(
         default=True,
         description="Lower the segment size of passing TCP connections to what a tunnel carries; else some sites hang.",

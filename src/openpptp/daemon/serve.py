@@ -23,8 +23,9 @@ from openpptp.daemon.api import Api
 from openpptp.daemon.api_socket import give_to, path_in
 from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import Doors
-from openpptp.daemon.host import prepare
+from openpptp.daemon.host import prepare, proxies
 from openpptp.daemon.import_report import Finding, Verdict
+from openpptp.daemon.lan_neighbours import Announcer
 from openpptp.daemon.monitor.link import MonitorLink
 from openpptp.daemon.privileges import give_up
 from openpptp.daemon.reload import Reading, Reloader, Reread
@@ -76,12 +77,15 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         doors.open_nodes()
         warnings = settings.warnings()
         give_up(settings, log, monitor, undo)
-        links, tun = prepare(settings, log, doors, undo)
+        links, tun, proxy = prepare(settings, log, doors, undo)
         routes = FixedAddresses(links, tun.name, log)
         undo.push_async_callback(routes.settled)
+        announcer = Announcer(links, proxy, log)
+        undo.push_async_callback(announcer.settled)
         watchers = Watchers(settings, tun.name, log, monitor)
         undo.push_async_callback(watchers.close)
-        server = Server(settings, users, pool, log, doors.open_data_path, route=routes.lead, watchers=watchers.all)
+        told = [announcer, *watchers.all] if proxies(settings) else watchers.all
+        server = Server(settings, users, pool, log, doors.open_data_path, route=routes.lead, watchers=told)
         watchers.start(server.counters)
         undo.callback(server.close)
         reloader = await _open_api(server, settings, reread, log, undo, monitor=monitor, warnings=warnings)

@@ -20,7 +20,8 @@ from openpptp.net.netlink import NetlinkThread, doing, in_thread
 
 OUR_PROTOCOL = 47  # ours: marks routes we made; iproute2's rt_protos leaves this number free
 MAIN_TABLE = 254
-IFF_UP = 1
+IFF_UP = 0x1  # linux/if.h
+IFF_WITHOUT_ARP = 0x8 | 0x10 | 0x80  # IFF_LOOPBACK, IFF_POINTOPOINT, IFF_NOARP
 UNICAST = 1  # RTN_UNICAST
 BROADEST_PREFIX = 2  # ours: 0.0.0.0/0 and the two halves of it hold every pool, so they collide with none
 
@@ -46,6 +47,8 @@ class Device(NamedTuple):
 
     up: bool
     mtu: int
+    arp: bool
+    "Whether hosts are found there by ARP."
 
 
 class Links(NetlinkThread):
@@ -185,7 +188,8 @@ class Links(NetlinkThread):
             if not found:
                 return None
             (message,) = self.netlink.get_links(found[0])
-        return Device(bool(message["flags"] & IFF_UP), int(message.get_attr("IFLA_MTU")))
+        flags = message["flags"]
+        return Device(bool(flags & IFF_UP), int(message.get_attr("IFLA_MTU")), not flags & IFF_WITHOUT_ARP)
 
     @in_thread
     def has_route(self, network: IPv4Network, device: str) -> bool:
