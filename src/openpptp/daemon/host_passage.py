@@ -77,10 +77,7 @@ class Passage:
     def describe(self) -> list[str]:
         """Say what is in the way already."""
         found, _ = self._found()
-        return [
-            "firewalls of others: nothing of theirs is changed",
-            *(f"{each.sentence}; {each.remedy}" for each in found),
-        ]
+        return ["rules of others stay as they are", *(f"{each.sentence}; {each.remedy}" for each in found)]
 
     def apply(self) -> None:
         """Warn of what is in the way."""

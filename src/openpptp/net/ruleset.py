@@ -128,6 +128,13 @@ class _Walk:
         return None
 
 
+def is_device(device: str | None, wanted: Sequence[str]) -> bool | None:
+    """Tell whether a device is one of these, of which a last * stands for anything; None when it is not known."""
+    if device is None:
+        return False if {*wanted} <= {"lo"} else None  # what comes from elsewhere does not come from this host
+    return any(device.startswith(each[:-1]) if each.endswith("*") else device == each for each in wanted)
+
+
 def is_protocol(packet: Packet, wanted: Sequence[object]) -> bool:
     """Tell whether a packet's protocol is one of these, by name or number."""
     return bool({packet.protocol, PROTOCOLS.get(packet.protocol), str(PROTOCOLS.get(packet.protocol))} & set(wanted))

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from openpptp.net.ruleset import Chain, Condition, Packet, Rule, is_protocol
+from openpptp.net.ruleset import Chain, Condition, Packet, Rule, is_device, is_protocol
 
 ACTIONS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0}  # linux/netfilter_ipv4.h
@@ -84,7 +84,7 @@ def _condition(option: str, value: str) -> Condition:
         if option == "-p":
             return value == "all" or is_protocol(packet, [value])
         if option in ("-i", "-o"):
-            return _is_device(packet, option, value)
+            return is_device(packet.inward if option == "-i" else packet.outward, [value.replace("+", "*")])
         if option in ("-s", "-d"):
             address = packet.source if option == "-s" else packet.destination
             return None if address is None else address in IPv4Network(value, strict=False)
@@ -99,13 +99,6 @@ def _condition(option: str, value: str) -> Condition:
         return None
 
     return holds
-
-
-def _is_device(packet: Packet, option: str, value: str) -> bool | None:
-    device = packet.inward if option == "-i" else packet.outward
-    if device is None:
-        return None
-    return device.startswith(value[:-1]) if value.endswith("+") else device == value
 
 
 def _covers(part: str, number: int) -> bool:

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from openpptp.net.ruleset import Chain, Condition, Packet, Rule, is_protocol
+from openpptp.net.ruleset import Chain, Condition, Packet, Rule, is_device, is_protocol
 
 Json = dict[str, Any]
 
@@ -161,10 +161,7 @@ def _holds(packet: Packet, field: Any, wanted: list[Any]) -> bool | None:
 
 def _holds_meta(packet: Packet, key: str | None, wanted: list[Any]) -> bool | None:
     if key in ("iifname", "iif", "oifname", "oif"):
-        device = packet.inward if key.startswith("i") else packet.outward
-        if device is None:
-            return False if packet.hook == "input" and key.startswith("o") else None
-        return any(device.startswith(each[:-1]) if str(each).endswith("*") else device == each for each in wanted)
+        return is_device(packet.inward if key.startswith("i") else packet.outward, [str(each) for each in wanted])
     if key == "l4proto":
         return is_protocol(packet, wanted)
     if key == "nfproto":
