@@ -26,6 +26,19 @@ class NetworksTests:
     def test_a_range_becomes_the_fewest_networks(self, text, networks):
         assert networks_of(parse_range(text)) == list(map(IPv4Network, networks))
 
+    @pytest.mark.parametrize(
+        ("text", "lan", "networks"),
+        [
+            ("10.0.0.128/25", "10.0.0.0/24", ["10.0.0.129/32", "10.0.0.130/31", "10.0.0.254/32"]),
+            ("10.0.0.1-10.0.0.254", "10.0.0.0/24", ["10.0.0.0/24"]),
+            ("10.1.0.0/25", "10.0.0.0/24", ["10.1.0.0/25"]),
+        ],
+    )
+    def test_within_a_lan_it_is_those_addresses_exactly(self, text, lan, networks):
+        found = networks_of(parse_range(text), [IPv4Network(lan)])
+        assert set(map(IPv4Network, networks)) <= set(found)
+        assert (sum(network.num_addresses for network in found) == parse_range(text).size) == (len(networks) > 1)
+
     def test_no_network_reaches_more_than_one_address_beyond_the_range(self):
         for first in range(32):
             for last in range(first, 32):

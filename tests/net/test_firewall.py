@@ -1,5 +1,4 @@
 import socket
-import stat
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address
 
 import pytest
@@ -10,7 +9,6 @@ from openpptp.errors import SetupError
 from openpptp.net.firewall import Firewall, plan
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
-from openpptp.net.nft import Nft
 from openpptp.net.tun import Tun
 
 POOL = IPv4Network("10.88.0.0/24")
@@ -226,41 +224,3 @@ class SetupTests:
         assert first == "3 this process may not change the firewall; run as root or grant CAP_NET_ADMIN"
         assert second == "[] []"
         assert third.startswith("['the firewall table inet openpptp may still be there: this process may not")
-
-    def test_no_nft(self):
-        with pytest.raises(SetupError, match="install the package nftables") as caught:
-            Firewall(nft=Nft("no-such-program")).apply(PLAN)
-        assert caught.value.exit_code == 3
-
-    def test_no_nft_and_a_folder_of_the_path_that_may_not_be_read(self, tmp_path, monkeypatch):
-        (tmp_path / "no-such-program").write_text("")  # not executable: the same error, also for root
-        monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-        with pytest.raises(SetupError, match="install the package nftables"):
-            Firewall(nft=Nft("no-such-program")).verify()
-
-    @pytest.mark.parametrize(
-        ("script", "words"),
-        [
-            ("echo 'Error: JSON support not compiled-in' >&2; exit 1", "nftables 0.9.3 or newer"),
-            ("echo \"nft: invalid option -- 'j'\" >&2; exit 1", "nftables 0.9.3 or newer"),
-            ("echo 'table inet x'", "nftables 0.9.3 or newer"),
-            ("echo 'Error: Could not process rule: Operation not supported' >&2; exit 1", "kernel lacks a part"),
-            ("exec sleep 100", "did not run"),
-        ],
-        ids=["no JSON", "no such option", "answers in text", "old kernel", "hangs"],
-    )
-    def test_an_nft_that_cannot(self, tmp_path, monkeypatch, script, words):
-        monkeypatch.setattr("openpptp.net.nft.PATIENCE", 0.2)
-        program = tmp_path / "nft"
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        with pytest.raises(SetupError, match=words) as caught:
-            Firewall(nft=Nft(str(program))).apply(PLAN)
-        assert caught.value.exit_code == 3
-
-    def test_a_program_that_is_none(self, tmp_path):
-        program = tmp_path / "nft"
-        program.write_text("")
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        with pytest.raises(SetupError, match="did not run"):
-            Firewall(nft=Nft(str(program))).verify()

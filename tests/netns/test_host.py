@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,12 @@ from tests.netns.programs import POOL, SERVER_DEVICE, serving, start_server, sta
 from tests.netns.topology import Topology
 
 from openpptp.daemon.config import Settings, load
-from openpptp.daemon.host import examined, undo_left
+from openpptp.daemon.host import examined, pieces, undo_left
 from openpptp.daemon.host_piece import Condition
 from openpptp.errors import SetupError
+from openpptp.net.journal import Journal
+from openpptp.net.links import Links
+from openpptp.net.tun import Tun
 
 pytestmark = pytest.mark.root
 
@@ -192,6 +195,21 @@ class UndoTests:
         victim.kill()
         with topology.server.inside():
             assert undo_left(settings(tmp_path)) == []
+        assert state(topology.server) == before
+
+    def test_applied_twice_is_applied_once(self, topology, tmp_path):
+        before, wanted = state(topology.server), settings(tmp_path)
+        with topology.server.inside(), closing(Tun(SERVER_DEVICE)):
+            journal = Journal(wanted.server.runtime_directory)
+            with closing(journal), closing(Links(journal)) as links:
+                every = pieces(wanted, journal, links)
+                for piece in every:
+                    piece.apply()
+                once = state(topology.server)
+                for piece in every:
+                    piece.apply()
+                assert state(topology.server) == once
+                assert [problem for piece in reversed(every) for problem in piece.undo()] == []
         assert state(topology.server) == before
 
     def test_settings_that_want_less_undo_more(self, topology, tmp_path):

@@ -15,6 +15,7 @@ from openpptp.errors import SetupError
 from openpptp.net.links import Links
 from openpptp.net.others import Others, read_others, rule_text
 from openpptp.net.ruleset import Block, Packet, block, named
+from openpptp.net.ruleset_iptables import PRIORITIES
 
 ANYBODY = IPv4Address("9.9.9.9")  # ours: an ordinary address of the internet; nothing is sent to it
 TROUBLE = {
@@ -128,7 +129,7 @@ class Passage:
             "device": self.device,
             "table": end.base.table,
             "chain": end.base.name,
-            "iptables": "iptables-legacy" if end.base.table.startswith("legacy") else "iptables",
+            "iptables": _iptables(end.base.table),
         }
         text = rule_text(end)
         by = f"rule '{text}' of chain {end.chain}" if text else f"policy of chain {end.chain}"
@@ -137,15 +138,22 @@ class Passage:
         return Obstacle(what, sentence, REMEDIES[maker, what].format(**words), maker)
 
 
+def _iptables(table: str) -> str:
+    family, _, name = table.partition(" ")
+    program = "iptables-legacy" if family == "legacy" else "iptables"
+    return program if name == "filter" else f"{program} -t {name}"
+
+
 def made_by(end: Block, others: Others) -> str:
     """Name the program that keeps the rules in which a packet ended."""
-    table = end.base.table
-    if table.endswith(" firewalld"):
+    table, base = end.base.table, end.base.name
+    family, _, name = table.partition(" ")
+    if name == "firewalld":
         return "firewalld"
-    if table not in ("ip filter", "legacy filter") or not end.base.name.isupper():
-        return "iptables" if table.startswith("legacy") else "nftables"
+    if family != "legacy" and not (family == "ip" and name in PRIORITIES and base.isupper()):
+        return "nftables"
     if named(others.chains, table, "ufw-"):
         return "ufw"
-    if end.base.name == "FORWARD" and named(others.chains, table, "DOCKER-USER"):
+    if base == "FORWARD" and named(others.chains, table, "DOCKER-USER"):
         return "Docker"
     return "iptables"
