@@ -46,6 +46,10 @@ class ReadTests:
             "nftables' rules: the program nft is missing, with which NAT is set up; install the package nftables",
         )
 
+    def test_an_answer_of_a_form_nobody_knows_is_a_sentence_too(self, programs):
+        found = read_others("inet ours", Nft(programs("nft", '{"nftables": [{"chain": 7}]}')))
+        assert found.unread == ("nftables' rules: this nft tells them in a form that is not known here",)
+
     def test_our_own_table_is_left_out(self, programs):
         text = '{"nftables": [{"chain": {"family": "inet", "table": "ours", "name": "c"}}]}'
         assert read_others("inet ours", Nft(programs("nft", text))).chains == []

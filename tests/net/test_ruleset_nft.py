@@ -3,6 +3,8 @@
 from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openpptp.net.ruleset import Packet, block
 from openpptp.net.ruleset_nft import has_extensions, read
@@ -11,6 +13,35 @@ TABLE = {"family": "inet", "table": "t"}
 BASE = {"chain": {**TABLE, "name": "c", "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}}
 TCP = Packet("input", "tcp", 1723, IPv4Address("192.0.2.7"), None, "eth0")
 ACCEPT = {"accept": None}
+
+
+WORDS = [
+    "match",
+    "vmap",
+    "meta",
+    "payload",
+    "key",
+    "op",
+    "==",
+    "left",
+    "right",
+    "set",
+    "range",
+    "prefix",
+    "addr",
+    "len",
+    "tcp",
+    "dport",
+    "ip",
+    "saddr",
+    "ct",
+    "state",
+    "xt",
+]
+
+
+def nest(inner):
+    return st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=3)
 
 
 def match(left, right, op="=="):
@@ -172,6 +203,15 @@ class ReadTests:
         ]
         assert block(read({"nftables": chains}), TCP) is None
         assert read({}) == []
+
+    def test_a_rule_of_a_form_nobody_knows_may_accept(self):
+        assert verdict({"vmap": 7}) == "doubt"
+        assert verdict(meta("l4proto", {"range": [1, 50]}), ACCEPT) == "drop"
+        assert verdict(field("tcp", "dport", {"range": 7}), ACCEPT) == "doubt"
+
+    @given(st.recursive(st.none() | st.integers() | st.sampled_from(WORDS), nest, max_leaves=12))
+    def test_no_form_of_a_rule_raises(self, part):
+        verdict(part, {"match": part}, {"vmap": part}, {"match": {"left": part, "right": part, "op": "=="}}, ACCEPT)
 
     def test_extensions_of_iptables_are_seen(self):
         rule = {"family": "ip", "table": "filter", "chain": "c", "handle": 1, "expr": [{"xt": None}]}

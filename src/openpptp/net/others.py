@@ -7,7 +7,7 @@ from pathlib import Path
 from openpptp.errors import SetupError
 from openpptp.net import ruleset_iptables, ruleset_nft
 from openpptp.net.nft import Nft, run_program
-from openpptp.net.ruleset import Block, Chain
+from openpptp.net.ruleset import UNREADABLE, Block, Chain
 
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 OF_NFTABLES = "(nf_tables)"  # in the first line of iptables-save, when it is not the one of old
@@ -29,10 +29,12 @@ def read_others(own_table: str, nft: Nft | None = None) -> Others:
     chains: list[Chain] = []
     try:
         answer = nft.ask("list", "ruleset")
+        chains = [chain for chain in ruleset_nft.read(answer) if chain.table != own_table]
     except SetupError as error:
         unread.append(f"nftables' rules: {error}")
+    except UNREADABLE:
+        unread.append("nftables' rules: this nft tells them in a form that is not known here")
     else:
-        chains = [chain for chain in ruleset_nft.read(answer) if chain.table != own_table]
         if any(ruleset_nft.has_extensions(answer, table) for table in ruleset_iptables.PRIORITIES):
             chains = _told_in_full(chains)
     return Others([*chains, *_legacy(unread)], tuple(unread))

@@ -10,6 +10,8 @@ from ipaddress import IPv4Address
 DEEPEST = 16  # ours: jumps within jumps; the kernel allows as many (NFT_JUMP_STACK_SIZE)
 MOST_STEPS = 20_000  # ours: rules looked at for one packet
 PROTOCOLS = {"tcp": 6, "udp": 17, "gre": 47}  # IANA; programs write numbers where /etc/protocols is missing
+UNREADABLE = (AttributeError, KeyError, IndexError, StopIteration, TypeError, ValueError)
+"What reading a form nobody has heard of can raise."
 HOOKS = {"input": ("prerouting", "input"), "forward": ("prerouting", "forward")}
 
 
@@ -48,8 +50,16 @@ class Rule:
 
     def applies(self, packet: Packet) -> bool | None:
         """Tell whether all conditions hold; None when that depends on what cannot be known."""
-        answers = [condition(packet) for condition in self.conditions]
+        answers = [_answer(condition, packet) for condition in self.conditions]
         return False if False in answers else None if None in answers else True
+
+
+def _answer(condition: Condition, packet: Packet) -> bool | None:
+    # Rule sets come in more forms than any list has; one of them must not keep a server from starting.
+    try:
+        return condition(packet)
+    except UNREADABLE:
+        return None
 
 
 @dataclass(slots=True)
@@ -137,7 +147,8 @@ def is_device(device: str | None, wanted: Sequence[str]) -> bool | None:
 
 def is_protocol(packet: Packet, wanted: Sequence[object]) -> bool:
     """Tell whether a packet's protocol is one of these, by name or number."""
-    return bool({packet.protocol, PROTOCOLS.get(packet.protocol), str(PROTOCOLS.get(packet.protocol))} & set(wanted))
+    number = PROTOCOLS.get(packet.protocol)
+    return any(each in (packet.protocol, number, str(number)) for each in wanted)
 
 
 def named(chains: Sequence[Chain], table: str, prefix: str) -> bool:

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from openpptp.net.ruleset import Chain, Condition, Packet, Rule, is_device, is_protocol
+from openpptp.net.ruleset import UNREADABLE, Chain, Condition, Packet, Rule, is_device, is_protocol
 
 Json = dict[str, Any]
 
@@ -34,7 +34,10 @@ def read(answer: Json) -> list[Chain]:
             )
     for kind, value in objects:
         if kind == "rule" and (chain := chains.get((value["family"], value["table"], value["chain"]))) is not None:
-            chain.rules += _Reader(value, sets).rules()
+            try:
+                chain.rules += _Reader(value, sets).rules()
+            except UNREADABLE:
+                chain.rules.append(Rule(f"handle {value.get('handle')}", (_unknown,), "accept"))
     return list(chains.values())
 
 
