@@ -88,6 +88,21 @@ class ReadTests:
         else:
             assert [chain.table for chain in others.chains] == found
 
+    @pytest.mark.parametrize(
+        ("modules", "said"), [("iptable_filter 16384 1 - Live", 1), ("nf_tables 1 1 - Live", 0), (None, 0)]
+    )
+    def test_a_process_that_is_not_root_says_what_it_may_not_see(self, programs, tmp_path, monkeypatch, modules, said):
+        class Closed:
+            def read_text(self, **_) -> str:
+                raise PermissionError(13, "Permission denied")
+
+        if modules is not None:
+            (tmp_path / "modules").write_text(modules + "\n")
+        monkeypatch.setattr(others, "LEGACY_TABLES", Closed())
+        monkeypatch.setattr(others, "MODULES", tmp_path / "modules")
+        found = read_others("inet ours", Nft(programs("nft", "{}")))
+        assert [sentence.partition(":")[0] for sentence in found.unread] == ["rules of legacy iptables"] * said
+
 
 class RuleTextTests:
     """A rule in its program's own words."""

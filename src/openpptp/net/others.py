@@ -10,6 +10,7 @@ from openpptp.net.nft import Nft, run_program
 from openpptp.net.ruleset import UNREADABLE, Block, Chain
 
 LEGACY_TABLES = Path("/proc/net/ip_tables_names")
+MODULES = Path("/proc/modules")
 OF_NFTABLES = "(nf_tables)"  # in the first line of iptables-save, when it is not the one of old
 
 
@@ -66,6 +67,10 @@ def _told_in_full(chains: list[Chain]) -> list[Chain]:
 def _legacy(unread: list[str]) -> list[Chain]:
     try:
         there = LEGACY_TABLES.read_text(encoding="ascii").split()
+    except PermissionError:
+        if _has_legacy_modules():
+            unread.append("rules of legacy iptables: only root may read them (sudo iptables-legacy-save)")
+        return []
     except OSError:  # no such module, as nearly everywhere today
         return []
     if not {*there} & {*ruleset_iptables.PRIORITIES}:
@@ -76,6 +81,13 @@ def _legacy(unread: list[str]) -> list[Chain]:
         unread.append("rules of legacy iptables: install the package iptables, which has iptables-legacy-save")
         return []
     return ruleset_iptables.read(text, "legacy")
+
+
+def _has_legacy_modules() -> bool:
+    try:
+        return any(line.startswith("iptable_") for line in MODULES.read_text(encoding="utf-8").splitlines())
+    except OSError:  # a kernel without modules
+        return False
 
 
 def _saved(program: str, *, of_nftables: bool) -> str | None:
