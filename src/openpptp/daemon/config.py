@@ -115,8 +115,8 @@ def load(path: Path, *, need_users: bool = True) -> Settings:
 
     need_users is off for commands that make the secrets file.
     """
-    text = _read(path)
-    raw = _parse(path, text)
+    text = read_text(path, "there is no such settings file; make one with: sudo openpptp setup")
+    raw = parse_toml(path, text)
     settings: Settings | None
     found: list[Mistake] = []
     try:
@@ -133,12 +133,12 @@ def load(path: Path, *, need_users: bool = True) -> Settings:
     return settings
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path, if_missing: str) -> str:
+    """Return what a TOML file holds; raise SetupError in words."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        sentence = f"{path}: there is no such settings file; make one with: sudo openpptp setup"
-        raise SetupError(sentence, exit_code=2) from None
+        raise SetupError(f"{path}: {if_missing}", exit_code=2) from None
     except PermissionError:
         raise SetupError(f"{path}: may not be read by this user; run as root (sudo)", exit_code=3) from None
     except OSError as error:
@@ -148,7 +148,8 @@ def _read(path: Path) -> str:
         raise SetupError(sentence, exit_code=2) from None
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def parse_toml(path: Path, text: str) -> dict[str, Any]:
+    """Return what a TOML file says; raise SetupError with its line."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from openpptp.credentials import AuthMethod
@@ -16,12 +17,17 @@ Values = Mapping[tuple[str, str], Any]
 
 def settings_file(values: Values) -> str:
     """Return a settings file in which each key is explained; keys not in values stand as comments with the default."""
-    parts = [
+    return (
         "# Settings of OpenPPTP. A line that begins with # is a comment: remove the # to set something else.\n"
-        "# Check the file with: sudo openpptp serve --check\n"
-    ]
-    for section in Settings.model_fields:
-        model = section_model(Settings, section)
+        "# Check the file with: sudo openpptp serve --check\n" + sections_file(Settings, values)
+    )
+
+
+def sections_file(settings: type[BaseModel], values: Values) -> str:
+    """Return the explained sections of settings, as settings_file does."""
+    parts = []
+    for section in settings.model_fields:
+        model = section_model(settings, section)
         parts.append(f"\n# {_first_sentence(model.__doc__)}\n[{section}]\n")
         for key, field in model.model_fields.items():
             parts.append(_entry(key, field, values.get((section, key))))
@@ -41,16 +47,22 @@ def _entry(key: str, field: FieldInfo, value: Any) -> str:
 
 def settings_page() -> str:
     """Return docs/settings.md."""
-    parts = [
+    head = (
         "# Settings\n\n"
         "<!-- Made by `python -m openpptp.daemon.settings_text` from the settings themselves; do not edit. -->\n\n"
         f"One TOML file, by default `{DEFAULT_PATH}`. Every key has a safe default; only `network.pool` is required.\n"
         "An unknown key is an error. `openpptp serve --check` names all mistakes at once.\n"
-    ]
-    for section in Settings.model_fields:
-        model = section_model(Settings, section)
+    )
+    return head + sections_page(Settings)
+
+
+def sections_page(settings: type[BaseModel], *, heading: str = "##") -> str:
+    """Return a table of keys for each section of settings."""
+    parts = []
+    for section in settings.model_fields:
+        model = section_model(settings, section)
         parts.append(
-            f"\n## [{section}]\n\n{_first_sentence(model.__doc__)}\n\n"
+            f"\n{heading} [{section}]\n\n{_first_sentence(model.__doc__)}\n\n"
             "| key | values | default | meaning |\n|---|---|---|---|\n"
         )
         for key, field in model.model_fields.items():
