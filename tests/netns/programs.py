@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.eventually import eventually
 from tests.machine import REPOSITORY
@@ -129,11 +130,13 @@ def start_client(
     user: str = USER,
     password: str = PASSWORD,
     name: str = "client",
+    once: bool = True,
+    before: str = "",
 ) -> Program:
-    """Start a client and do not wait for it; its log begins anew, its /run stays."""
+    """Start a client and do not wait for it; its log begins anew, its /run stays. Without once it connects again."""
     folder.mkdir(exist_ok=True)
-    command = (*OPENPPTP, "connect", host, "--user", user, *flags)
-    return start(namespace, folder, *command, name=name, OPENPPTP_PASSWORD=password)
+    command = (*OPENPPTP, "connect", *host.split(), "--user", user, *(("--once",) if once else ()), *flags)
+    return start(namespace, folder, *command, name=name, before=before, OPENPPTP_PASSWORD=password)
 
 
 def command(runtime_directory: Path, *words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -160,7 +163,7 @@ def serving(namespace: Namespace, folder: Path, **sections: Mapping[str, object]
 
 
 @contextlib.contextmanager
-def connecting(namespace: Namespace, folder: Path, *flags: str, **how: str) -> Iterator[Program]:
+def connecting(namespace: Namespace, folder: Path, *flags: str, **how: Any) -> Iterator[Program]:
     """Run a client for as long as the block lasts; a failing test shows what it said."""
     client = start_client(namespace, folder, *flags, **how)
     with _ending(client, "client"):

@@ -29,11 +29,12 @@ WORLD = str(Topology.WORLD)
 TO_WORLD = ("--route", WORLD_NETWORK)
 IMPATIENT_CLIENT = """
 import sys
-from openpptp.daemon.client import connect
-from openpptp.daemon.connect_request import ConnectRequest
+from openpptp.daemon.client.run import connect
+from openpptp.daemon.connect_request import ConnectRequest, Reconnect
 from openpptp.errors import SetupError
+once = Reconnect("never")
 try:
-    connect(ConnectRequest(sys.argv[1], sys.argv[2], sys.argv[3], echo_interval=0.3, echo_failures=2))
+    connect(ConnectRequest((sys.argv[1],), sys.argv[2], sys.argv[3], echo_interval=0.3, echo_failures=2, reconnect=once))
 except SetupError as error:
     print(error, flush=True)
     sys.exit(error.exit_code)

@@ -1,137 +1,101 @@
 """`openpptp connect`: the client in the foreground."""
 
-from ipaddress import IPv4Network
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openpptp.cli import OWN_PROCESS
-from openpptp.cli.options import carrier_option, data_path_option, password_file_option, read_password
-from openpptp.credentials import AuthMethod
-from openpptp.daemon.connect_request import INTERFACE_NAME, INTERFACE_NAME_REMEDY, ConnectRequest, EncryptionWord
-from openpptp.daemon.wishes import CarrierWord, DataPathWishes, DataPathWord
+from openpptp.cli.options import PASSWORD_VARIABLE, check_password, read_password
+from openpptp.cli.profile_options import profile_options, sections
 from openpptp.errors import SetupError
 
-
-class Network(click.ParamType[IPv4Network, str]):
-    """An IPv4 network, as 10.0.0.0/24."""
-
-    name = "CIDR"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> IPv4Network:
-        """Read a network; complain when it is none, or names a host in it."""
-        try:
-            return IPv4Network(value)
-        except ValueError as error:
-            try:
-                remedy = f"did you mean {IPv4Network(value, strict=False)}?"
-            except ValueError:
-                remedy = "write it as 10.0.0.0/24"
-            self.fail(f"{error}; {remedy}", param, ctx)
+if TYPE_CHECKING:
+    from openpptp.daemon.client.profile_files import Found
 
 
 @click.command(epilog="Example: sudo openpptp connect vpn.example.org --user alice --route 10.0.0.0/8")
-@click.argument("host")
-@click.option("--user", required=True, metavar="NAME", help="User name.")
-@password_file_option
-@click.option(
-    "--route", "routes", type=Network(), multiple=True, help="Network to reach through the tunnel; may repeat."
-)
-@click.option("--default-route", is_flag=True, help="Reach everything through the tunnel.")
-@click.option("--port", type=click.IntRange(1, 65535), default=1723, show_default=True, help="TCP port of the server.")
-@click.option(
-    "--interface", default="pptp-client", show_default=True, metavar="NAME", help="Name of the tunnel interface."
-)
-@click.option(
-    "--allow-method",
-    "methods",
-    type=click.Choice([method.value for method in AuthMethod], case_sensitive=False),
-    multiple=True,
-    help="Authentication method we agree to; may repeat.  [default: MS-CHAPv2]",
-)
-@click.option(
-    "--encryption",
-    type=click.Choice(["required", "optional", "off"]),
-    default="required",
-    show_default=True,
-    help="Whether the traffic must be, may be or is never encrypted.",
-)
-@click.option(
-    "--key-bits",
-    type=click.Choice(["40", "56", "128"]),
-    multiple=True,
-    help="Key length we agree to; may repeat.  [default: 128]",
-)
-@click.option("--stateful", is_flag=True, help="Ask for stateful encryption.")
-@click.option("--phone-number", default="", metavar="NUMBER", help="Number to dial; some carrier modems demand one.")
+@click.argument("hosts", nargs=-1, metavar="HOST...")
+@click.option("--profile", metavar="NAME", help="Profile to use; a HOST that names one does the same.")
+@profile_options
+@click.option("--once", is_flag=True, help="Do not connect again: the first end is the end.")
+@click.option("--keep-trying", is_flag=True, help="Connect again even if it was never up; for services.")
+@click.option("--json", "as_json", is_flag=True, help="Print each change as a JSON object of one line.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="Least level that is logged, to standard error.",
+    help="Least level that is logged, to standard error.  [default: info; warning with --json or at a terminal]",
 )
-@data_path_option
-@carrier_option
-@click.pass_context
 def connect(  # noqa: PLR0917 - click passes them by name
-    ctx: click.Context,
-    host: str,
-    user: str,
+    hosts: tuple[str, ...],
+    profile: str | None,
     password_file: Path | None,
-    routes: tuple[IPv4Network, ...],
-    default_route: bool,
-    port: int,
-    interface: str,
-    methods: tuple[str, ...],
-    encryption: EncryptionWord,
-    key_bits: tuple[str, ...],
-    stateful: bool,
-    phone_number: str,
-    log_level: str,
-    data_path: DataPathWord | None,
-    carrier: CarrierWord | None,
+    once: bool,
+    keep_trying: bool,
+    as_json: bool,
+    log_level: str | None,
+    **options: Any,
 ) -> None:
-    """Connect to the PPTP server HOST and stay connected until Ctrl-C.
+    """Connect to the PPTP server HOST, or as the profile HOST says, and stay connected until Ctrl-C.
 
-    The password comes from --password-file, from the environment variable OPENPPTP_PASSWORD, or is asked for.
-    All that was changed in this system is undone at the end.
+    Several HOSTs are tried in turn. The password comes from --password-file, --password-command, the environment
+    variable OPENPPTP_PASSWORD, or is asked for. All that was changed in this system is undone at the end.
     """
-    allowed = tuple(AuthMethod(method) for method in methods) or (AuthMethod.MSCHAP_V2,)
-    _check(interface, encryption, allowed)
-    request = ConnectRequest(
-        host=host,
-        user=user,
-        password=read_password(password_file, f"Password of {user}"),
-        port=port,
-        interface=interface,
-        routes=routes,
-        default_route=default_route,
-        methods=allowed,
-        encryption=encryption,
-        key_bits=frozenset(int(bits) for bits in key_bits) or frozenset({128}),
-        stateful=stateful,
-        phone_number=phone_number,
-        log_level=log_level,
-        data_path=DataPathWishes(data_path or "auto", carrier or "auto"),
-    )
-    from openpptp.daemon.client import connect as run  # noqa: PLC0415
+    if once and keep_trying:
+        raise SetupError("--once and --keep-trying exclude each other; leave one out", exit_code=2)
+    given = sections((), {**options, "password_file": password_file})
+    if once or keep_trying:
+        given["reconnect"] = {"when": "never" if once else "always"}
+    found = _found(hosts, profile, given)
+    request = found.profile.request(found.name).with_password(_password(found, password_file))
+
+    os.environ.pop(PASSWORD_VARIABLE, None)  # or every program we start would be told
+
+    from openpptp.cli.progress import shown  # noqa: PLC0415
+    from openpptp.daemon.client.run import connect as run  # noqa: PLC0415
     from openpptp.daemon.confined import confine_client  # noqa: PLC0415
 
-    if ctx.obj is OWN_PROCESS:
+    context = click.get_current_context()
+    if context.obj is OWN_PROCESS:
         confine_client()
+    with shown(as_json=as_json, log_level=log_level) as observers:
+        context.exit(run(request, observers))
 
-    ctx.exit(run(request))
+
+def _found(hosts: tuple[str, ...], profile: str | None, given: dict[str, dict[str, Any]]) -> "Found":
+    """Return the profile to use, with the options laid over it."""
+    from openpptp.daemon.client import profile_files  # noqa: PLC0415
+
+    if profile is None and len(hosts) == 1 and profile_files.find(hosts[0]) is not None:
+        profile, hosts = hosts[0], ()
+    if hosts:
+        given.setdefault("server", {})["hosts"] = list(hosts)
+    if profile is not None:
+        return profile_files.load(profile, given)
+    if not hosts:
+        raise SetupError("name a server or a profile: openpptp connect HOST --user NAME", exit_code=2)
+    if "user" not in given.get("auth", {}):
+        if len(hosts) == 1 and "." not in hosts[0]:
+            return profile_files.load(hosts[0], given)  # which says that there is none, and how to go on
+        raise SetupError("name a user: --user NAME", exit_code=2)
+    return profile_files.of_options(given)
 
 
-def _check(interface: str, encryption: EncryptionWord, methods: tuple[AuthMethod, ...]) -> None:
-    """Refuse what cannot work before anybody types a password."""
-    if encryption == "required" and not any(method.makes_keys for method in methods):
-        names = " and ".join(method.value for method in methods)
-        verb = "makes" if len(methods) == 1 else "make"
-        raise SetupError(
-            f"encryption is required, but {names} {verb} no keys for it; allow MS-CHAPv2 too, or add --encryption off",
-            exit_code=2,
-        )
-    if not INTERFACE_NAME.fullmatch(interface):
-        raise SetupError(f'"{interface}" is not a name for an interface; {INTERFACE_NAME_REMEDY}', exit_code=2)
+def _password(found: "Found", password_file: Path | None) -> str:
+    """Return the password, from what is nearest to the person who types."""
+    auth = found.profile.auth
+    prompt = f"Password of {auth.whole_name()}"
+    if password_file is not None:
+        return read_password(password_file, prompt)
+    if auth.password_command is not None:
+        from openpptp.daemon.client.password import from_command  # noqa: PLC0415
+        from openpptp.daemon.client.profile_files import account  # noqa: PLC0415
+
+        run_as = None if found.system else account()
+        return check_password(from_command(auth.password_command, shell=auth.password_shell, run_as=run_as))
+    if PASSWORD_VARIABLE in os.environ or (auth.password is None and auth.password_file is None):
+        return read_password(None, prompt)
+    if auth.password is not None:
+        return check_password(auth.password)
+    return read_password(auth.password_file, prompt)

@@ -15,7 +15,11 @@ from openpptp.errors import PptpError, SetupError
 
 COMMANDS = {
     "serve": ("openpptp.cli.serve", "Run the server in the foreground."),
-    "connect": ("openpptp.cli.connect", "Connect to the PPTP server HOST and stay connected until Ctrl-C."),
+    "connect": (
+        "openpptp.cli.connect",
+        "Connect to the PPTP server HOST, or as the profile HOST says, and stay connected until Ctrl-C.",
+    ),
+    "profile": ("openpptp.cli.profile", "Add, list, show and remove profiles for `openpptp connect NAME`."),
     "import": ("openpptp.cli.import_settings", "Turn settings of pptpd, pppd or accel-ppp into ours."),
     "user": ("openpptp.cli.user", "Add, change, list and remove users, and say what each may."),
     "sessions": (

@@ -85,8 +85,6 @@ class ConnectRequest:
     phone_number: str = ""
     runtime_directory: Path = Path("/run/openpptp-client")
     resolv_conf: Path = Path("/etc/resolv.conf")
-    log_level: str = "info"
-    log_format: str = "text"
     data_path: DataPathWishes = field(default_factory=DataPathWishes)
 
     def link(self, path_mru: int) -> LinkSettings:

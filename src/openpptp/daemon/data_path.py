@@ -35,10 +35,10 @@ class Doors:
         self._nodes: list[int] = []
         self._tun: Tun
 
-    def open_gre(self, bind: IPv4Address | None = None) -> None:
-        """Open the raw sockets, for what is sent to one of our addresses or to all."""
+    def open_gre(self, bind: IPv4Address | None = None, *, mark: int | None = None) -> None:
+        """Open the raw sockets, for what is sent to one of our addresses or to all; mark is a firewall mark."""
         for _ in range(self._threads):
-            port = RawGrePort(bind)
+            port = RawGrePort(bind, mark=mark)
             self._undo.callback(port.close)
             self._gre.append(port)
 

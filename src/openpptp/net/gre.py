@@ -13,6 +13,7 @@ from struct import Struct
 
 from openpptp.errors import SetupError
 from openpptp.net.ports import Datagram
+from openpptp.net.stream import set_mark
 
 IPPROTO_GRE = 47  # IANA
 HEADER = Struct("!BxHxxxxxxxxII")  # RFC 791 section 3.1: version and IHL, total length, source, destination
@@ -53,14 +54,19 @@ PACKET_LOST = (
 class RawGrePort:
     """A GrePort on a raw socket; bind narrows it to what is sent to one of our addresses."""
 
-    def __init__(self, bind: IPv4Address | None = None, *, dont_fragment: bool = False) -> None:
+    def __init__(
+        self, bind: IPv4Address | None = None, *, dont_fragment: bool = False, mark: int | None = None
+    ) -> None:
         """Open the socket; dont_fragment sets DF on what we send (clear by default, as Windows leaves it).
 
-        Raises SetupError when this process may not, or when bind is not an address of this host.
+        mark is a firewall mark for all that leaves by it. Raises SetupError when this process may not, or when bind is
+        not an address of this host.
         """
         self._socket = _open_socket()
         try:
             self._prepare(bind, dont_fragment=dont_fragment)
+            if mark is not None:
+                set_mark(self._socket, mark)
         except BaseException:
             self._socket.close()
             raise

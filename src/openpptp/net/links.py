@@ -106,8 +106,9 @@ class Links(NetlinkThread):
         gateway: IPv4Address | None = None,
         source: IPv4Address | None = None,
         metric: int | None = None,
+        table: int = MAIN_TABLE,
     ) -> bool:
-        """Add a route to the main table; False when the same one was there before us.
+        """Add a route; False when the same one was there before us.
 
         Raises SetupError when another route to that network has the same metric.
         """
@@ -118,8 +119,18 @@ class Links(NetlinkThread):
             "gateway": str(gateway) if gateway is not None else None,
             "source": str(source) if source is not None else None,
             "metric": metric,
+            "table": table,
         }
         return self._add("route", facts, f"route {network} through {device}")
+
+    @in_thread
+    def refuse_route(self, network: IPv4Network, *, metric: int, table: int = MAIN_TABLE) -> bool:
+        """Refuse at once what would go to a network, unless a route with a lower metric leads there.
+
+        remove_route with an empty device takes it back.
+        """
+        facts = {"index": None, "device": "", "network": str(network), "gateway": None, "source": None}
+        return self._add("route", {**facts, "metric": metric, "table": table}, f"refuse what goes to {network}")
 
     @in_thread
     def remove_route(self, network: IPv4Network, device: str) -> bool:
@@ -256,10 +267,16 @@ class Links(NetlinkThread):
     def _change_route(self, verb: str, entry: Entry) -> None:
         wishes = {"gateway": entry["gateway"], "prefsrc": entry["source"], "priority": entry["metric"]}
         settings = {key: value for key, value in wishes.items() if value is not None}
-        if entry["gateway"] is None:
-            settings["scope"] = "link"
+        if entry["index"] is None:
+            settings["type"] = "unreachable"
+        else:
+            settings["oif"] = entry["index"]
+            if entry["gateway"] is None:
+                settings["scope"] = "link"
+        if entry.get("table", MAIN_TABLE) != MAIN_TABLE:
+            settings["table"] = entry["table"]
         network = "default" if entry["network"] == "0.0.0.0/0" else entry["network"]
-        self.netlink.route(verb, family=AF_INET, dst=network, oif=entry["index"], proto=OUR_PROTOCOL, **settings)
+        self.netlink.route(verb, family=AF_INET, dst=network, proto=OUR_PROTOCOL, **settings)
 
     def _has_address(self, entry: Entry) -> bool:
         return any(
@@ -276,7 +293,7 @@ class Links(NetlinkThread):
             and message.get_attr("RTA_OIF") == entry["index"]
             and message.get_attr("RTA_GATEWAY") == entry["gateway"]
             and message.get_attr("RTA_PRIORITY") == entry["metric"]
-            and message.get_attr("RTA_TABLE") == MAIN_TABLE
+            and message.get_attr("RTA_TABLE") == entry.get("table", MAIN_TABLE)
             and (message["proto"] == OUR_PROTOCOL or not ours)
             for message in self.netlink.get_routes(family=AF_INET)
         )

@@ -81,13 +81,20 @@ class Session:
             return self._layers.deadline.reason
         if self._gre_by is not None:
             return f"LCP: {self._gre_by.reason}; none has come"
+        return f"{self.stage}: {self._link.deadline.reason}" if self._link.deadline is not None else self.stage
+
+    @property
+    def stage(self) -> str:
+        """How far the session is, in a word for a person."""
+        if self.interface is not None:
+            return "up"
+        if self.call.state is not State.ESTABLISHED:
+            return "call"
         if self._link.phase is not Phase.NETWORK:
-            what = _PHASES[self._link.phase]
-        elif self._link_settings.encryption.required and not self._layers.encrypted:
-            what = "encryption (CCP)"
-        else:
-            what = "addresses (IPCP)"
-        return f"{what}: {self._link.deadline.reason}" if self._link.deadline is not None else what
+            return _PHASES[self._link.phase]
+        if self._link_settings.encryption.required and not self._layers.encrypted:
+            return "encryption (CCP)"
+        return "addresses (IPCP)"
 
     def describe(self) -> str:
         """Return the session's state in one line."""

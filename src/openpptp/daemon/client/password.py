@@ -23,7 +23,7 @@ def from_command(command: str, *, shell: bool = False, run_as: Account | None = 
     try:
         output = _output(words, run_as)
     except FileNotFoundError:
-        raise SetupError(f"the password command's program {words[0]} is not there; check its name", exit_code=2) from None
+        raise SetupError(f"the password command {words[0]} is not there; check its name", exit_code=2) from None
     except subprocess.TimeoutExpired:
         raise SetupError(f"the password command {words[0]} printed nothing within {PATIENCE:g} seconds") from None
     except OSError as error:

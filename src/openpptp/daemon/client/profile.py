@@ -318,4 +318,3 @@ def interface_of(profile: str | None) -> str:
     if profile is None:
         return "pptp-client"
     return "pptp-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in profile)[:10]
-

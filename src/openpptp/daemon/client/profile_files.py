@@ -194,4 +194,5 @@ def _make_directory(directory: Path, owner: Account | None) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SetupError:
     exit_code = 3 if isinstance(error, PermissionError) else 1
-    return SetupError(f"cannot change {path}: {error.strerror}; run as its owner, or as root (sudo)", exit_code=exit_code)
+    sentence = f"cannot change {path}: {error.strerror}; run as its owner, or as root (sudo)"
+    return SetupError(sentence, exit_code=exit_code)

@@ -1,0 +1,137 @@
+"""How a client is watched: one line redrawn at a terminal, a JSON object per change for programs, else the log."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO, cast
+
+from openpptp.cli.asking import listed, visible
+from openpptp.daemon.log import set_up as set_up_log
+
+if TYPE_CHECKING:
+    from openpptp.daemon.client.state import ClientState, Observer
+
+ERASE = "\r\033[K"
+STAGES = {
+    "connect": "TCP connection",
+    "control": "control connection",
+    "call": "call",
+    "lcp": "link (LCP)",
+    "authentication": "authentication",
+    "encryption": "encryption (CCP)",
+    "addresses": "addresses (IPCP)",
+    "up": "routes",
+}
+
+
+@contextlib.contextmanager
+def shown(*, as_json: bool, log_level: str | None) -> Iterator[Sequence["Observer"]]:
+    """Set the log up, and give the observers that show the rest."""
+    if as_json:
+        set_up_log(log_level or "warning")
+        yield [JsonLines(sys.stdout)]
+    elif log_level is None and sys.stderr.isatty():
+        terminal = Terminal(sys.stderr)
+        set_up_log("warning", stream=cast("TextIO", terminal))
+        try:
+            yield [terminal]
+        finally:
+            terminal.draw("")
+    else:
+        set_up_log(log_level or "info")
+        yield []
+
+
+class JsonLines:
+    """Prints each change as one object; the keys are those of the state, with event and time before them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Print to stream; a reader that goes away costs lines, not the tunnel."""
+        self._stream = stream
+
+    def told(self, event: str, state: "ClientState") -> None:
+        """Print one object."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"event": event, "time": now} | asdict(state), ensure_ascii=False)
+        with contextlib.suppress(OSError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+
+class Terminal:
+    """Redraws one line as the attempt goes on, and leaves a summary; the log passes through it, above that line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to a terminal."""
+        self._stream = stream
+        self._line = ""
+        self._began = time.monotonic()
+
+    def told(self, event: str, state: "ClientState") -> None:
+        """Show a change."""
+        match event:
+            case "resolving":
+                self._began = time.monotonic()
+                self.draw(f"looking up {visible(', '.join(state.hosts))} ...")
+            case "calling":
+                self._began = time.monotonic()
+            case "stage":
+                self.draw(f"connecting to {_server(state)}: {STAGES.get(state.stage, state.stage)} ...")
+            case "connected":
+                self.draw("")
+                self.write(
+                    f"connected to {_server(state)} in {time.monotonic() - self._began:.2f} s\n{_summary(state)}\n"
+                )
+            case "waiting":
+                self.draw(f"waiting to connect again: {visible(state.detail)} ...")
+            case "ended":
+                self.draw("")
+                if state.sessions:
+                    self.write("disconnected\n")
+
+    def draw(self, line: str) -> None:
+        """Show a line in place of the one before; an empty one leaves nothing."""
+        self._line = line
+        with contextlib.suppress(OSError):
+            self._stream.write(ERASE + line)
+            self._stream.flush()
+
+    # What the log wants of a stream
+
+    def write(self, text: str) -> None:
+        """Write whole lines above the one that is redrawn."""
+        self._stream.write(ERASE + text + self._line)
+
+    def flush(self) -> None:
+        """Show what was written."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether colours are seen."""
+        return self._stream.isatty()
+
+
+def _server(state: "ClientState") -> str:
+    named = [host for host in state.hosts if host != state.server]
+    name = named[0] if len(state.hosts) == 1 and named else None
+    return visible(f"{name} ({state.server})" if name else state.server)
+
+
+def _summary(state: "ClientState") -> str:
+    carrier = state.carrier or {}
+    through = f" via {carrier['gateway']}" if carrier.get("gateway") else ""
+    facts = [
+        ("server", f"{state.server_host} ({state.server_vendor})" if state.server_vendor else state.server_host),
+        ("address", ", ".join(filter(None, (state.address, state.ipv6)))),
+        ("peer", state.peer),
+        ("interface", f"{state.interface}, MTU {state.mtu}"),
+        ("encryption", state.encryption),
+        ("routes", ", ".join(state.routes) or "none: name networks with --route, or --default-route"),
+        ("dns", f"{', '.join(state.dns)} (by {state.dns_by})" if state.dns else "as before"),
+        ("carrier", f"{carrier.get('device')}{through}, MTU {carrier.get('mtu')}"),
+    ]
+    return "\n".join(f"  {line}" for line in listed([(name, visible(text)) for name, text in facts]).splitlines())

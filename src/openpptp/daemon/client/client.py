@@ -1,0 +1,235 @@
+"""The client: runs the supervisor, makes its attempts, changes the host; undoes everything at its end.
+
+All that happens goes through one queue, so that the host is told of it in the order in which it happened.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from openpptp.daemon import words
+from openpptp.daemon.calls import Calls, inside
+from openpptp.daemon.client.attempt import Attempt, Where
+from openpptp.daemon.client.host import HostSettings
+from openpptp.daemon.client.names import resolve
+from openpptp.daemon.client.state import Observer, new_state
+from openpptp.daemon.client.supervisor import Call, Drop, End, HangUp, Resolve, State, Supervisor, TunnelDown, Waiting
+from openpptp.daemon.client.watching import watch_network, watch_sleep
+from openpptp.daemon.connect_request import ConnectRequest, path_mru
+from openpptp.daemon.data_path import Doors
+from openpptp.datapath.seam import DataPath
+from openpptp.errors import EndReason, SetupError
+from openpptp.machine import Output
+from openpptp.tunnel.outputs import InterfaceUp
+
+Input = Callable[[], Awaitable[list[Output]]]
+"Tells the supervisor something; returns what it answers."
+
+
+class Client:
+    """One tunnel, for as long as its user wants it."""
+
+    def __init__(
+        self,
+        request: ConnectRequest,
+        log: FilteringBoundLogger,
+        host: HostSettings,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Prepare; run does the rest."""
+        self.state = new_state(request)
+        self._request = request
+        self._log = log
+        self._host = host
+        self._observers = observers
+        self._loop = asyncio.get_running_loop()
+        self._calls = Calls()
+        self._supervisor = Supervisor(request.reconnect, os.urandom, timeout=request.timeout, silence=request.silence())
+        self._inputs: asyncio.Queue[Input] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._names: dict[IPv4Address, str] = {}
+        self._attempt: Attempt | None = None
+        self._end: tuple[EndReason, str] | None = None
+        self._data_path: DataPath
+
+    async def run(self, stop: asyncio.Event) -> tuple[EndReason, str]:
+        """Connect, stay up until it ends or stop is set, undo everything; return how it ended.
+
+        Raises SetupError when this system lacks a part or a privilege.
+        """
+        async with AsyncExitStack() as undo:
+            doors = Doors(self._request.data_path, self._log, undo)
+            doors.open_gre(mark=self._request.mark)
+            tun = doors.open_tun(self._request.interface)
+            self._data_path = doors.open_data_path(
+                frame_received=self._calls.frame_received, encryption_lost=self._calls.encryption_lost
+            )
+            undo.callback(self._data_path.close)
+            undo.callback(self._undo_host)
+            undo.callback(self._leave_nothing)
+            watch_network(tun.name, partial(self._inputs.put_nowait, self._network_changed), undo)
+            self._start(watch_sleep(partial(self._post, self._supervisor.woke)))
+            self._start(self._wait_for(stop))
+            self._post(self._supervisor.start)
+            while self._end is None:
+                for output in await self._next():
+                    await self._perform(output)
+        return self._end
+
+    # Inputs of the supervisor, one after another
+
+    async def _next(self) -> list[Output]:
+        """Return what follows from the next input, or from the time."""
+        deadline = self._supervisor.deadline
+        try:
+            async with asyncio.timeout_at(deadline.when if deadline is not None else None):
+                take = await self._inputs.get()
+        except TimeoutError:
+            return self._supervisor.tick(self._loop.time())
+        return await take()
+
+    def _post(self, step: Callable[..., list[Output]], *arguments: object) -> None:
+        async def take() -> list[Output]:
+            return step(*arguments, self._loop.time())
+
+        self._inputs.put_nowait(take)
+
+    async def _wait_for(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._post(self._supervisor.stop)
+
+    async def _resolve(self) -> None:
+        try:
+            places = await resolve(self._request.hosts)
+        except SetupError as error:
+            self._post(self._supervisor.unresolved, str(error))
+        else:
+            self._names |= {place.address: place.name for place in reversed(places)}
+            self._post(self._supervisor.resolved, [place.address for place in places])
+
+    async def _network_changed(self) -> list[Output]:
+        attempt, supervisor = self._attempt, self._supervisor
+        if supervisor.state in {State.LOGGING_IN, State.UP} and attempt is not None and attempt.local is not None:
+            why = await self._host.carrier_gone(attempt.local)
+            return supervisor.carrier_gone(why, self._loop.time()) if why else []
+        return supervisor.network_changed(self._loop.time())
+
+    async def _session_up(self, attempt: Attempt, output: InterfaceUp) -> list[Output]:
+        if attempt is not self._attempt or self._supervisor.state not in {State.LOGGING_IN, State.UP}:
+            return []
+        try:
+            configured = await self._host.up(output)
+        except SetupError as error:
+            self._log.error(str(error))
+            return self._supervisor.host_refused(str(error), self._loop.time())
+        outputs = self._supervisor.session_up(self._loop.time())
+        encryption = words.encryption(output.key_bits)
+        self._log.info(
+            "connected",
+            interface=self._request.interface,
+            address=str(output.our_address),
+            server=str(output.peer_address),
+            encryption=encryption,
+            mtu=output.mtu,
+        )
+        if not self.state.sessions:
+            self._log.warning(words.INSECURE)
+        self.state.connected(configured, encryption, *attempt.server_names)
+        self._tell("connected")
+        return outputs
+
+    # What an attempt tells (attempt.Listener)
+
+    def reached(self, stage: str) -> None:
+        """Tell the observers."""
+        self.state.stage = stage
+        self._tell("stage")
+
+    def answered(self, attempt: Attempt) -> None:
+        """Tell the supervisor."""
+        if attempt is self._attempt:
+            self._post(self._supervisor.answered)
+
+    def up(self, attempt: Attempt, output: InterfaceUp) -> None:
+        """Let data flow at once; address and routes come beside it."""
+        self._data_path.interface_up(output.call_id, inside(output))
+        self._inputs.put_nowait(partial(self._session_up, attempt, output))
+
+    def over(self, attempt: Attempt, reason: EndReason, detail: str) -> None:
+        """Tell the supervisor."""
+        if attempt is self._attempt:
+            self._post(self._supervisor.over, reason, detail)
+
+    # What the supervisor asks
+
+    async def _perform(self, output: Output) -> None:
+        match output:
+            case Resolve():
+                self._enter("resolving")
+                self._start(self._resolve())
+            case Call(address, patience):
+                await self._call(address, patience)
+            case HangUp(reason) if self._attempt is not None:
+                self._attempt.hang_up(reason)
+            case Drop() if self._attempt is not None:
+                self._attempt.drop()
+            case TunnelDown(detail):
+                self._log.warning("tunnel down", detail=detail, while_down=self._request.while_down)
+                await self._host.down()
+                self._enter("down", detail)
+            case Waiting(seconds, detail):
+                self._log.info("next attempt", seconds=round(seconds, 1), detail=detail)
+                self._enter("waiting", detail, wait=seconds)
+            case End(reason, detail):
+                self._end = reason, detail
+                self._enter("ended", detail)
+
+    async def _call(self, address: IPv4Address, patience: float) -> None:
+        where = Where(self._names.get(address, str(address)), address)
+        self.state.server = str(address)
+        self._attempt = None
+        try:
+            carrier = await self._host.carry(address)
+        except SetupError as error:
+            if error.exit_code != 1:
+                raise
+            self._post(self._supervisor.over, EndReason.CONNECTION_LOST, str(error))
+            return
+        self.state.carrier = carrier.describe()
+        mru = path_mru(carrier.mtu)
+        self._attempt = Attempt(
+            self._request, where, mru, self, data_path=self._data_path, calls=self._calls, log=self._log
+        )
+        self._enter("calling")
+        self._attempt.start(patience)
+
+    def _enter(self, event: str, detail: str = "", *, wait: float | None = None) -> None:
+        self.state.enter(self._supervisor.state.value, detail, wait=wait)
+        self._tell(event)
+
+    def _tell(self, event: str) -> None:
+        for observer in self._observers:
+            observer.told(event, self.state)
+
+    # The end
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _leave_nothing(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._attempt is not None:
+            self._attempt.drop()
+
+    def _undo_host(self) -> None:
+        for problem in self._host.undo():
+            self._log.warning(problem)
