@@ -78,7 +78,11 @@ class ClientLinks(Links):
 
     @in_thread
     def leave_address(self, device: str, address: IPv4Address) -> None:
-        """Take an address of ours back."""
+        """Take an address of ours back; the others of the device stay, and with them its routes."""
+        # Two addresses with one peer are primary and secondary to the kernel: it would remove both.
+        path = Path(f"/proc/sys/net/ipv4/conf/{device}/promote_secondaries")
+        with doing(f"take {address} from {device}"):
+            path.write_text("1", encoding="ascii")
         for entry in self._journal.entries("address"):
             if entry["device"] == device and entry["address"] == str(address):
                 self._take_back(entry)

@@ -227,12 +227,15 @@ class Links(NetlinkThread):
         return problems
 
     def _add(self, kind: str, facts: Entry, what: str) -> bool:
-        entry = self._journal.remember(kind, **facts)
+        # What was added before may have gone with its device, and is added anew then.
+        noted = next((each for each in self._journal.entries(kind) if each == {"kind": kind, **facts}), None)
+        entry = noted or self._journal.remember(kind, **facts)
         try:
             with doing(what):
                 self._change("add", entry)
         except SetupError as error:
-            self._journal.forget(entry)
+            if noted is None:
+                self._journal.forget(entry)
             already = isinstance(error.__cause__, NetlinkError) and error.__cause__.code == errno.EEXIST
             if already and self._is_there(entry):
                 return False

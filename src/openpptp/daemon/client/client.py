@@ -184,7 +184,9 @@ class Client:
                 await self._host.down()
                 self._enter("down", detail)
             case Waiting(seconds, detail):
-                self._log.info("next attempt", seconds=round(seconds, 1), detail=detail)
+                # Every two seconds the same reason is worth a line once.
+                log = self._log.debug if detail == self.state.detail else self._log.info
+                log("next attempt", seconds=round(seconds, 1), detail=detail)
                 self._enter("waiting", detail, wait=seconds)
             case End(reason, detail):
                 self._end = reason, detail
