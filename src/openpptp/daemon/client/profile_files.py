@@ -173,7 +173,8 @@ def _laid_over(raw: dict[str, Any], options: Sections) -> dict[str, Any]:
 
 
 def _without_secret(mistake: Mistake) -> Mistake:
-    return replace(mistake, got="") if mistake.key == "auth.password" else mistake
+    """Leave out what was written there where it is a password, or says nothing."""
+    return replace(mistake, got="") if mistake.key == "auth.password" or mistake.got == "a section" else mistake
 
 
 def _check_private(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The client on loopback with devices in memory: what its user reads, and what it leaves behind."""
+"""The client on loopback with devices in memory: what its user reads, and what it asks of its host."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 import pytest
 from tests import pcap
@@ -16,15 +16,19 @@ from tests.eventually import until
 from openpptp.backends.pools import AddressPool
 from openpptp.backends.users import SecretsUsers
 from openpptp.credentials import AuthMethod
-from openpptp.daemon import client as module
 from openpptp.daemon import data_path
-from openpptp.daemon.client import Client, resolve
+from openpptp.daemon.client import client as module
+from openpptp.daemon.client import supervisor
+from openpptp.daemon.client.client import Client
+from openpptp.daemon.client.host import Configured
+from openpptp.daemon.client.state import ClientState
 from openpptp.daemon.config import Settings
-from openpptp.daemon.connect_request import ConnectRequest
+from openpptp.daemon.connect_request import ConnectRequest, Reconnect
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.server import Server
 from openpptp.daemon.wishes import DataPathWishes
 from openpptp.errors import EndReason, SetupError
+from openpptp.net.client_links import Carrier
 from openpptp.net.memory import MemoryGrePort, MemoryTun, Wire, tun_pair
 from openpptp.wire.control import (
     ControlStream,
@@ -33,32 +37,51 @@ from openpptp.wire.control import (
     StopControlConnectionReply,
 )
 
+ONCE = Reconnect("never")
+
 
 @dataclass
-class FakeLinks:
-    """Takes notice of what the client asks of the host's network."""
+class FakeHost:
+    """Takes notice of what the client asks of its host."""
 
     did: list[tuple[object, ...]] = field(default_factory=list)
     undone: int = 0
     refuses: str = ""
+    mtu: int = 1500
+    gone: str = ""
 
-    async def later(self, method, *arguments, **named) -> None:
-        if method.__name__ == self.refuses:
-            raise SetupError("the host does not let us")
-        method(*arguments, **named)
+    async def carry(self, server) -> Carrier:
+        self._do("carry", server)
+        return Carrier("lo", None, self.mtu)
 
-    def pin(self, server, *, avoid) -> None:
-        self.did.append(("pin", server, avoid))
+    async def carrier_gone(self, local) -> str:
+        return self.gone
 
-    def device_up(self, name, *, address, peer, mtu) -> None:
-        self.did.append(("device_up", name, str(address), str(peer), mtu))
+    async def up(self, output) -> Configured:
+        self._do("up", str(output.our_address), output.mtu)
+        return Configured(output.our_address, output.peer_address, None, output.mtu, ())
 
-    def add_route(self, network, name) -> None:
-        self.did.append(("add_route", str(network), name))
+    async def down(self) -> None:
+        self._do("down")
 
     def undo(self) -> list[str]:
         self.undone += 1
         return []
+
+    def _do(self, *what: object) -> None:
+        self.did.append(what)
+        if what[0] == self.refuses:
+            raise SetupError("the host does not let us")
+
+
+@dataclass
+class Audience:
+    """Remembers what was told."""
+
+    heard: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def told(self, event: str, state: ClientState) -> None:
+        self.heard.append((event, state.state, state.stage))
 
 
 class Place:
@@ -66,7 +89,7 @@ class Place:
 
     def __init__(self, monkeypatch, tmp_path) -> None:
         self.wire = Wire()
-        self.links, self.log = FakeLinks(), Log()
+        self.host, self.log, self.audience = FakeHost(), Log(), Audience()
         self.stop = asyncio.Event()
         self.systems: list[MemoryTun] = []
         self.port = 0
@@ -74,8 +97,9 @@ class Place:
         self._undo = contextlib.AsyncExitStack()
         monkeypatch.setattr(data_path, "RawGrePort", self._gre)
         monkeypatch.setattr(data_path, "Tun", self._tun)
+        monkeypatch.setattr(module, "watch_network", lambda _device, changed, _undo: setattr(self, "news", changed))
 
-    def _gre(self, _bind: None) -> MemoryGrePort:
+    def _gre(self, _bind: None, *, mark: None) -> MemoryGrePort:
         return self.wire.port(IPv4Address("127.0.0.1"))
 
     def _tun(self, name: str) -> MemoryTun:
@@ -113,15 +137,22 @@ class Place:
 
     async def listen(self, protocol) -> None:
         """Answer TCP with a protocol."""
-        listening = await asyncio.get_running_loop().create_server(protocol, HOST, 0)
+        listening = await asyncio.get_running_loop().create_server(protocol, HOST, self.port)
         self._undo.callback(listening.close)
         self.port = listening.sockets[0].getsockname()[1]
+        self._listening = listening
 
-    def start(self, host: str = HOST, **how) -> asyncio.Task:
-        """Start a client."""
-        how = {"user": USER, "password": PASSWORD, "data_path": DataPathWishes("reference"), **how}
-        request = ConnectRequest(host, port=self.port, **how)
-        return asyncio.create_task(Client(request, self.log.logger, self.links).run(self.stop))
+    async def close_server(self) -> None:
+        """Stop the server; its port is free again."""
+        self._listening.close()
+        await self._undo.aclose()
+
+    def start(self, *hosts: str, **how) -> asyncio.Task:
+        """Start a client that does not connect again, unless told otherwise."""
+        how = {"user": USER, "password": PASSWORD, "data_path": DataPathWishes("reference"), "reconnect": ONCE, **how}
+        request = ConnectRequest(hosts or (HOST,), port=self.port, **how)
+        self.client = Client(request, self.log.logger, self.host, [self.audience])
+        return asyncio.create_task(self.client.run(self.stop))
 
     async def close(self) -> None:
         await self._undo.aclose()
@@ -152,16 +183,41 @@ class SessionTests:
 
     async def test_the_host_gets_what_the_server_granted(self, place):
         await place.serve()
-        client = place.start(routes=(IPv4Network("10.0.0.0/8"),))
+        client = place.start()
         await until(lambda: place.log.about("connected"))
-        assert place.links.did == [
-            ("pin", IPv4Address(HOST), "pptp-client"),
-            ("device_up", "pptp-client", "10.9.0.2/32", "10.9.0.1", 1396),
-            ("add_route", "10.0.0.0/8", "pptp-client"),
-        ]
+        assert place.host.did == [("carry", IPv4Address(HOST)), ("up", "10.9.0.2", 1396)]
         place.stop.set()
         assert (await client)[0] is EndReason.USER_REQUEST
-        assert place.links.undone == 1
+        assert place.host.undone == 1
+
+    async def test_q48_no_more_is_asked_for_than_the_way_carries(self, place):
+        server = await place.serve()
+        place.host.mtu = 1000
+        client = place.start()
+        await until(lambda: place.log.about("connected"))
+        assert place.host.did[-1] == ("up", "10.9.0.2", 1000 - 40 - 4)
+        (session,) = next(iter(server.calls.values())).tunnel.sessions
+        assert session.interface.mtu == 1000 - 40 - 4, "nor is the server asked to send more"
+        place.stop.set()
+        await client
+
+    async def test_each_stage_is_told_in_its_turn(self, place):
+        await place.serve()
+        client = place.start()
+        await until(lambda: place.log.about("connected"))
+        place.stop.set()
+        await client
+        stages = list(dict.fromkeys(stage for event, _, stage in place.audience.heard if event == "stage"))
+        order = ["connect", "control", "call", "lcp", "authentication", "encryption", "addresses", "up"]
+        assert stages == [stage for stage in order if stage in stages]
+        assert {"connect", "control", "call", "lcp", "authentication", "up"} <= set(stages)
+        others = [(event, state) for event, state, _ in place.audience.heard if event != "stage"]
+        assert others == [
+            ("resolving", "resolving"),
+            ("calling", "calling"),
+            ("connected", "up"),
+            ("ended", "over"),
+        ]
 
     async def test_packets_pass_both_ways(self, place):
         await place.serve()
@@ -182,21 +238,13 @@ class SessionTests:
         place.stop.set()
         await client
 
-    async def test_the_default_route_is_two_halves(self, place):
-        await place.serve()
-        client = place.start(default_route=True)
-        await until(lambda: place.log.about("connected"))
-        assert [entry[1] for entry in place.links.did if entry[0] == "add_route"] == ["0.0.0.0/1", "128.0.0.0/1"]
-        place.stop.set()
-        await client
-
     async def test_a_host_that_refuses_ends_the_session(self, place):
         server = await place.serve()
-        place.links.refuses = "add_route"
-        reason, _ = await asyncio.wait_for(place.start(default_route=True), 20)
-        assert reason is EndReason.RESOURCES
+        place.host.refuses = "up"
+        reason, detail = await asyncio.wait_for(place.start(), 20)
+        assert (reason, detail) == (EndReason.RESOURCES, "the host does not let us")
         assert place.log.about("the host does not let us")
-        assert place.links.undone == 1
+        assert place.host.undone == 1
         await until(lambda: not server.sessions)
 
     async def test_a_server_that_stops_is_named(self, place):
@@ -229,7 +277,7 @@ class RefusedTests:
         reason, detail = await asyncio.wait_for(place.start(password="wrong"), 20)
         assert reason is EndReason.AUTHENTICATION_REFUSED
         assert "wrong user name or password" in detail
-        assert place.links.undone == 1
+        assert place.host.undone == 1
 
     async def test_no_method_suits_both(self, place):
         await place.serve()
@@ -241,44 +289,32 @@ class RefusedTests:
         with socket.socket() as taken:
             taken.bind((HOST, 0))
             place.port = taken.getsockname()[1]
-            with pytest.raises(SetupError, match=rf"127.0.0.9 refuses TCP port {place.port}; no PPTP server") as error:
-                await place.start()
-        assert error.value.exit_code == 1
-        assert place.links.undone == 1
+            reason, detail = await place.start()
+        assert reason is EndReason.CONNECTION_LOST
+        assert f"127.0.0.9 refuses TCP port {place.port}; no PPTP server" in detail
+        assert place.host.undone == 1
 
-    async def test_nobody_answers(self, place, monkeypatch):
-        monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.05)
-        with silence(place), pytest.raises(SetupError, match=r"does not answer on TCP port .*firewall") as error:
-            await place.start()
-        assert error.value.exit_code == 1
-        assert place.links.undone == 1
+    async def test_nobody_answers(self, place):
+        with silence(place):
+            _, detail = await place.start(timeout=0.05)
+        assert f"127.0.0.9 does not answer on TCP port {place.port}; a firewall" in detail
+        assert place.host.undone == 1
 
     async def test_stopping_before_anybody_answers(self, place):
         with silence(place):
             client = place.start()
-            await until(lambda: place.links.did)
+            await until(lambda: place.host.did)
             place.stop.set()
-            reason, _ = await asyncio.wait_for(client, module.CONNECT_TIMEOUT / 2)
+            reason, _ = await asyncio.wait_for(client, 5)
         assert reason is EndReason.USER_REQUEST
-        assert place.links.undone == 1
-
-    async def test_a_name_nobody_knows(self, monkeypatch):
-        async def unknown(*_, **__):
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
-        with pytest.raises(SetupError, match=r"vpn.example.org has no IPv4 address .*DNS"):
-            await resolve("vpn.example.org")
-
-    async def test_an_address_is_its_own_name(self):
-        assert await resolve("127.0.0.1") == IPv4Address("127.0.0.1")
+        assert place.host.undone == 1
 
     async def test_the_name_is_told_with_its_address(self, place):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             place.port = taken.getsockname()[1]
-            with pytest.raises(SetupError, match=r"localhost \(127.0.0.1\) refuses"):
-                await place.start("localhost")
+            _, detail = await place.start("localhost")
+        assert "localhost (127.0.0.1) refuses" in detail
 
     async def test_a_call_refused_for_want_of_lines(self, place):
         await place.listen(lambda: Script(StartControlConnectionReply(0x0100, 1), OutgoingCallReply(0, 0, 4)))
@@ -290,7 +326,7 @@ class RefusedTests:
         await place.listen(lambda: Script(StartControlConnectionReply(0x0100, 4)))
         _, detail = await asyncio.wait_for(place.start(), 20)
         assert detail
-        assert place.links.undone == 1
+        assert place.host.undone == 1
 
     async def test_something_else_listens_there(self, place):
         await place.listen(lambda: Script(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"))
@@ -301,18 +337,61 @@ class RefusedTests:
     async def test_a_server_that_hangs_up_at_once(self, place):
         await place.listen(lambda: Script(None))
         ends = [await asyncio.gather(place.start(), return_exceptions=True) for _ in range(50)]
-        for (end,) in ends:  # the reset may come before we know that we are connected
-            words = str(end) if isinstance(end, SetupError) else end[1]
-            assert "cannot reach" in words or "control connection broke" in words
+        for ((_, detail),) in ends:  # the reset may come before we know that we are connected
+            assert "cannot reach" in detail or "control connection broke" in detail
 
     async def test_stopping_a_server_that_says_nothing(self, place, monkeypatch):
-        monkeypatch.setattr(module, "STOP_TIMEOUT", 0.05)
+        monkeypatch.setattr(supervisor, "STOP_TIMEOUT", 0.05)
         await place.listen(asyncio.Protocol)
         client = place.start()
-        await until(lambda: place.links.did)
+        await until(lambda: place.host.did)
         place.stop.set()
         reason, _ = await asyncio.wait_for(client, 20)
         assert reason is EndReason.USER_REQUEST
+
+
+class ReconnectTests:
+    """It comes back by itself."""
+
+    async def test_when_the_server_is_back_so_is_the_tunnel(self, place, monkeypatch):
+        monkeypatch.setattr(supervisor, "FIRST_WAIT", 0.05)
+        monkeypatch.setattr(supervisor, "KNOCK_WAIT", 0.05)
+        await place.serve()
+        client = place.start(reconnect=Reconnect())
+        await until(lambda: place.log.about("connected"))
+        await place.close_server()
+        await until(lambda: place.client.state.state == "waiting")
+        assert "shutting down" in place.client.state.detail
+        assert place.client.state.next_attempt is not None
+        await place.serve()
+        await until(lambda: len(place.log.about("connected")) == 2)
+        assert [did[0] for did in place.host.did if did[0] != "carry"] == ["up", "down", "up"]
+        assert (place.client.state.state, place.client.state.sessions) == ("up", 2)
+        place.stop.set()
+        assert (await client)[0] is EndReason.USER_REQUEST
+        assert place.host.undone == 1
+
+    async def test_no_way_to_the_server_is_waited_for(self, place):
+        place.host.refuses = "carry"
+        client = place.start(reconnect=Reconnect("always"))
+        await until(lambda: place.client.state.state == "waiting")
+        assert place.client.state.detail == "the host does not let us"
+        place.stop.set()
+        assert (await asyncio.wait_for(client, 5))[0] is EndReason.USER_REQUEST
+
+    async def test_a_change_of_the_network_takes_the_session_along_when_its_address_is_gone(self, place):
+        await place.serve()
+        client = place.start(reconnect=Reconnect())
+        await until(lambda: place.log.about("connected"))
+        place.news()
+        place.host.gone = "127.0.0.1 is no longer an address of this machine"
+        place.news()
+        await until(lambda: place.log.about("tunnel down"))
+        assert place.log.about("tunnel down")[0]["detail"] == place.host.gone
+        place.host.gone = ""
+        await until(lambda: len(place.log.about("connected")) == 2)
+        place.stop.set()
+        await client
 
 
 class Script(asyncio.Protocol):
