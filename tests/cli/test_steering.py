@@ -77,7 +77,7 @@ def run(*words: str):
 @pytest.mark.parametrize(
     ("words", "facts"),
     [
-        (("status",), STATUS),
+        (("status",), STATUS | {"clients": []}),
         (("sessions",), {"sessions": [UP, WAITING]}),
         (("show", "00ff"), SHOWN),
         (("disconnect", "00ff"), {"disconnected": ["00ff"], "ending": []}),

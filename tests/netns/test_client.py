@@ -30,9 +30,10 @@ BEFORE = "nameserver 192.0.2.53\nsearch example.net\noptions edns0\n"
 
 def device(client: Namespace) -> str:
     """Return what must not change while a tunnel is down: the device with its number and address."""
-    return client.run("ip", "-br", "-4", "addr", "show", CLIENT_DEVICE).stdout + client.run(
-        "cat", f"/sys/class/net/{CLIENT_DEVICE}/ifindex"
-    ).stdout
+    return (
+        client.run("ip", "-br", "-4", "addr", "show", CLIENT_DEVICE).stdout
+        + client.run("cat", f"/sys/class/net/{CLIENT_DEVICE}/ifindex").stdout
+    )
 
 
 def status(folder: Path) -> dict[str, object]:
@@ -227,14 +228,16 @@ class PathMtuTests:
             tunnel.says(f" mtu={inner}")
             assert client.ping(WORLD, size=inner - 28)
             assert ask(client, WORLD, "/octets/200000") == octets(200_000)
-            assert status(tmp_path / "client")["carrier"] == {"device": "nat0", "gateway": "192.168.100.1", "mtu": outer}
+            assert status(tmp_path / "client")["carrier"] == {
+                "device": "nat0",
+                "gateway": "192.168.100.1",
+                "mtu": outer,
+            }
             assert pieces.count == 0
 
 
 class NameserverTests:
     """The file /etc/resolv.conf, where this host has neither systemd-resolved nor resolvconf."""
-
-    DNS = {"dns": ["10.91.9.53", "9.9.9.9"]}
 
     def mounted(self, tmp_path: Path) -> tuple[Path, str]:
         """Return a file of its own for the client, and the shell that puts it in the place of /etc/resolv.conf."""
@@ -249,10 +252,12 @@ class NameserverTests:
     def test_the_servers_own_are_asked_through_the_tunnel_and_no_more_afterwards(self, topology, tmp_path):
         client, before = topology.client, state(topology.client)
         file, mount = self.mounted(tmp_path)
-        with serving(topology.server, tmp_path / "server", network=self.DNS):
+        with serving(topology.server, tmp_path / "server", network={"dns": ["10.91.9.53", "9.9.9.9"]}):
             with connecting(client, tmp_path / "client", "--dns", before=mount) as tunnel:
                 tunnel.connected()
-                assert "nameserver 10.91.9.53\nnameserver 9.9.9.9\nsearch example.net\noptions edns0" in file.read_text()
+                assert (
+                    "nameserver 10.91.9.53\nnameserver 9.9.9.9\nsearch example.net\noptions edns0" in file.read_text()
+                )
                 assert CLIENT_DEVICE in way(client, "9.9.9.9")
                 assert tunnel.stop() == 0
             assert file.read_text() == BEFORE

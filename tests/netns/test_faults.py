@@ -32,9 +32,9 @@ import sys
 from openpptp.daemon.client.run import connect
 from openpptp.daemon.connect_request import ConnectRequest, Reconnect
 from openpptp.errors import SetupError
-once = Reconnect("never")
+impatient = {"echo_interval": 0.3, "echo_failures": 2, "reconnect": Reconnect("never")}
 try:
-    connect(ConnectRequest((sys.argv[1],), sys.argv[2], sys.argv[3], echo_interval=0.3, echo_failures=2, reconnect=once))
+    connect(ConnectRequest((sys.argv[1],), sys.argv[2], sys.argv[3], **impatient))
 except SetupError as error:
     print(error, flush=True)
     sys.exit(error.exit_code)

@@ -27,7 +27,10 @@ COMMANDS = {
         "Show the sessions of the running server, past ones, or what each user's come to.",
     ),
     "show": ("openpptp.cli.show", "Say everything known of one session, and what it waits for."),
-    "status": ("openpptp.cli.status", "Say what the running server is, carries and counts."),
+    "status": (
+        "openpptp.cli.status",
+        "Say what the running server is, carries and counts, and what the clients of this machine are at.",
+    ),
     "disconnect": ("openpptp.cli.disconnect", "End the session SESSION, all of a user, or all."),
     "reload": ("openpptp.cli.reload", "Let the running server read its settings and users again."),
     "events": ("openpptp.cli.events", "Show connections, sessions and refused log-ins as they happen, until Ctrl-C."),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO, cast
 
 from openpptp.cli.asking import listed, visible
+from openpptp.cli.client_status import summary
 from openpptp.daemon.log import set_up as set_up_log
 
 if TYPE_CHECKING:
@@ -122,16 +123,5 @@ def _server(state: "ClientState") -> str:
 
 
 def _summary(state: "ClientState") -> str:
-    carrier = state.carrier or {}
-    through = f" via {carrier['gateway']}" if carrier.get("gateway") else ""
-    facts = [
-        ("server", f"{state.server_host} ({state.server_vendor})" if state.server_vendor else state.server_host),
-        ("address", ", ".join(filter(None, (state.address, state.ipv6)))),
-        ("peer", state.peer),
-        ("interface", f"{state.interface}, MTU {state.mtu}"),
-        ("encryption", state.encryption),
-        ("routes", ", ".join(state.routes) or "none: name networks with --route, or --default-route"),
-        ("dns", f"{', '.join(state.dns)} (by {state.dns_by})" if state.dns else "as before"),
-        ("carrier", f"{carrier.get('device')}{through}, MTU {carrier.get('mtu')}"),
-    ]
-    return "\n".join(f"  {line}" for line in listed([(name, visible(text)) for name, text in facts]).splitlines())
+    lines = [(name, visible(text)) for name, text in summary(asdict(state))]
+    return "\n".join(f"  {line}" for line in listed(lines).splitlines())

@@ -1,4 +1,4 @@
-"""`openpptp status`: what the running server is, carries and counts."""
+"""`openpptp status`: what the running server is, carries and counts; and what the clients of this machine are at."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import click
 
 from openpptp.cli.asking import client, duration, echo_json, json_option, listed, moment, visible
+from openpptp.cli.client_status import client_lines
 from openpptp.cli.options import config_option
+from openpptp.daemon.client.running import CLIENTS, running
+from openpptp.errors import SetupError
 
 OF_NO_CALL = ("unknown", "malformed", "unrouted")
 
@@ -15,12 +18,19 @@ OF_NO_CALL = ("unknown", "malformed", "unrouted")
 @config_option
 @json_option
 def status(config: Path, as_json: bool) -> None:
-    """Say what the running server is, carries and counts."""
-    facts = client(config).status()
+    """Say what the running server is, carries and counts, and what the clients of this machine are at."""
+    clients = list(running(CLIENTS))
+    try:
+        facts = client(config).status()
+    except SetupError:
+        if not clients:
+            raise
+        facts = {}
     if as_json:
-        echo_json(facts)
-    else:
-        click.echo(listed(_lines(facts)))
+        echo_json(facts | {"clients": clients})
+        return
+    parts = [_lines(facts)] if facts else []
+    click.echo("\n\n".join(listed(lines) for lines in (*parts, *map(client_lines, clients))))
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

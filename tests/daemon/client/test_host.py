@@ -90,9 +90,7 @@ class UpTests:
     async def test_the_address_then_the_routes(self, stage):
         made = stage(routes=(IPv4Network("10.0.0.0/8"),), default_route=True)
         given = await made.host.up(GRANTED)
-        assert made.links.did[0] == (
-            *("device_up", "pptp-client", "address=10.9.0.2/32", "peer=10.9.0.1", "mtu=1396"),
-        )
+        assert made.links.did[0] == (*("device_up", "pptp-client", "address=10.9.0.2/32", "peer=10.9.0.1", "mtu=1396"),)
         assert made.links.routes() == ["10.0.0.0/8", *HALVES]
         assert (given.address, given.mtu, given.dns) == (GRANTED.our_address, 1396, ())
         assert made.file.read_text() == "nameserver 192.0.2.53\n"

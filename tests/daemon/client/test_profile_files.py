@@ -81,7 +81,7 @@ class LoadTests:
         assert (found.profile.auth.password, str(found.profile.auth.password_file)) == (None, "/dev/stdin")
 
     def test_none_of_that_name_says_how_to_go_on(self, places):
-        with pytest.raises(SetupError, match="there is no profile office in .* openpptp connect office --user NAME"):
+        with pytest.raises(SetupError, match=r"there is no profile office in .* openpptp connect office --user NAME"):
             load("office")
 
     def test_each_mistake_has_its_file_and_line(self, places):

@@ -9,7 +9,8 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from openpptp.daemon.client.host import Configured
-from openpptp.daemon.client.state import NAME, StateFile, new_state, running, started
+from openpptp.daemon.client.running import NAME, running, started
+from openpptp.daemon.client.state import StateFile, new_state
 from openpptp.daemon.connect_request import ConnectRequest
 
 REQUEST = ConnectRequest(("vpn.example",), "alice", "s3cret")

@@ -1,6 +1,7 @@
 """The client's supervisor: what it does when, by a clock that is passed in."""
 
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 import pytest
 
@@ -123,7 +124,7 @@ class ReconnectTests:
             assert outputs[-1] == Call(FIRST, 3.0)
             calls.append(when)
             made.over(LOST, "refused", when + 0.01)
-        gaps = [later - earlier for earlier, later in zip(calls, calls[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(calls)]
         assert max(gaps) == pytest.approx(2.0, abs=0.01)
 
     def test_and_after_ten_minutes_once_a_minute(self):

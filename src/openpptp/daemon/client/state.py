@@ -6,17 +6,14 @@ The file may be read by everybody and holds no secret.
 import contextlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from openpptp.daemon.client.host import Configured
+from openpptp.daemon.client.running import NAME, started
 from openpptp.daemon.connect_request import ConnectRequest
-
-NAME = "state.json"
-LARGEST = 1 << 16  # ours: octets of a state file
 
 
 @dataclass(slots=True)
@@ -109,22 +106,6 @@ class StateFile:
 def new_state(request: ConnectRequest) -> ClientState:
     """Return the state of a client that begins."""
     return ClientState(request.interface, request.profile, request.hosts, request.user, while_down=request.while_down)
-
-
-def running(directory: Path) -> Iterator[dict[str, Any]]:
-    """Yield the state of each client that lives, as JSON has it; also for a user without privileges."""
-    for path in sorted(directory.glob(f"*/{NAME}")):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            with path.open(encoding="utf-8") as file:
-                facts = json.loads(file.read(LARGEST))
-            if started(int(facts["process"])) == facts["process_started"]:
-                yield facts
-
-
-def started(process: int) -> int:
-    """Return when a process began, in ticks since boot; raise OSError when there is none."""
-    # After the name, which may hold anything, the 22nd field of proc(5)'s stat is the 20th.
-    return int(Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
 
 
 def _text(value: object) -> str | None:

@@ -1,0 +1,64 @@
+"""How a client's state is written for a person: in `openpptp status`, and as the summary at its own terminal."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from openpptp.cli.asking import duration, moment, octets, visible
+from openpptp.daemon.words import since
+
+STATISTICS = Path("/sys/class/net")
+
+
+def client_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is known of one client, line by line; facts are those of a ClientState."""
+    profile = f" (profile {facts['profile']})" if facts["profile"] else ""
+    lines = [
+        ("client", f"{facts['interface']}{profile}, process {facts['process']}"),
+        ("user", f"{facts['user']} at {' '.join(facts['hosts'])}"),
+        ("state", _state(facts)),
+    ]
+    if facts["detail"]:
+        lines.append(("why", facts["detail"]))
+    if facts["next_attempt"]:
+        lines.append(("tries again", moment(facts["next_attempt"])))
+    if facts["address"]:
+        lines += summary(facts)
+        lines.append(("carried", _carried(str(facts["interface"]))))
+    return [(name, visible(text)) for name, text in lines]
+
+
+def summary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a session has brought."""
+    carrier = facts["carrier"] or {}
+    through = f" via {carrier['gateway']}" if carrier.get("gateway") else ""
+    vendor = f", {facts['server_vendor']}" if facts["server_vendor"] else ""
+    return [
+        ("server", f"{facts['server']} ({facts['server_host'] or 'without a name'}{vendor})"),
+        ("address", f"{_list([facts['address'], facts['ipv6']])}, peer {facts['peer'] or '-'}"),
+        ("interface", f"{facts['interface']}, MTU {facts['mtu']}"),
+        ("encryption", str(facts["encryption"])),
+        ("routes", _list(facts["routes"]) or "none: name networks with --route, or --default-route"),
+        ("dns", f"{_list(facts['dns'])} (by {facts['dns_by']})" if facts["dns"] else "as before"),
+        ("carrier", f"{carrier.get('device')}{through}, MTU {carrier.get('mtu')}"),
+    ]
+
+
+def _state(facts: Mapping[str, Any]) -> str:
+    stage = f" ({facts['stage']})" if facts["state"] in {"calling", "logging in"} and facts["stage"] else ""
+    again = f", {facts['sessions']} times up" if facts["sessions"] > 1 else ""
+    return f"{facts['state']}{stage} since {moment(facts['since'])} ({duration(since(facts['since']))}){again}"
+
+
+def _carried(interface: str) -> str:
+    counts = []
+    for name in ("rx_bytes", "tx_bytes"):
+        try:
+            counts.append(octets(int((STATISTICS / interface / "statistics" / name).read_text(encoding="ascii"))))
+        except (OSError, ValueError):
+            return "-"
+    return f"{counts[0]} in, {counts[1]} out"
+
+
+def _list(words: Sequence[str | None]) -> str:
+    return ", ".join(word for word in words if word)
