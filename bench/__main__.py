@@ -34,6 +34,9 @@ def subjects(runs: int, data_path: str) -> dict[str, Callable[[], list[Row]]]:
     return {
         "windows7": lambda: of("set_ups", "windows7")(max(runs, 10)),
         "real-client": lambda: of("real_client", "log_ins")(max(runs, 10)),
+        "our-client": lambda: of("our_client", "log_ins")(max(runs, 10)),
+        "comes-back": lambda: of("our_client", "comes_back")(runs),
+        "pptpd": lambda: of("our_client", "to_pptpd")(max(runs, 10)),
         "set-ups": lambda: of("set_ups", "set_ups")(1000, runs),
         "throughput": lambda: of("throughput", "throughput")(runs, data_path),
         "crypto": of("engine", "crypto"),

@@ -1,6 +1,7 @@
 """Changes of this host's network."""
 
 import pytest
+from tests.eventually import eventually
 from tests.netns.namespace import join
 
 from openpptp.net.news import NetworkNews
@@ -13,6 +14,8 @@ pytestmark = pytest.mark.root
 def host(make_namespace):
     host, router = make_namespace("host"), make_namespace("router")
     join(host, "10.1.0.2/24", router, "10.1.0.1/24")
+    # The kernel tells of a new cable up to a second later.
+    assert eventually(lambda: host.run("ip", "-br", "link", "show", "router0").stdout.split()[1] == "UP")
     with host.inside():
         yield host
 

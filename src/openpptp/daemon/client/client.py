@@ -55,6 +55,7 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._names: dict[IPv4Address, str] = {}
         self._attempt: Attempt | None = None
+        self._why_down = ""
         self._end: tuple[EndReason, str] | None = None
         self._data_path: DataPath
 
@@ -138,10 +139,11 @@ class Client:
             encryption=encryption,
             mtu=output.mtu,
         )
-        if not self.state.sessions:
-            self._log.warning(words.INSECURE)
         self.state.connected(configured, encryption, *attempt.server_names)
         self._tell("connected")
+        if self.state.sessions == 1:
+            self._log.warning(words.INSECURE)
+        self._why_down = ""
         return outputs
 
     # What an attempt tells (attempt.Listener)
@@ -185,8 +187,9 @@ class Client:
                 self._enter("down", detail)
             case Waiting(seconds, detail):
                 # Every two seconds the same reason is worth a line once.
-                log = self._log.debug if detail == self.state.detail else self._log.info
+                log = self._log.debug if detail == self._why_down else self._log.info
                 log("next attempt", seconds=round(seconds, 1), detail=detail)
+                self._why_down = detail
                 self._enter("waiting", detail, wait=seconds)
             case End(reason, detail):
                 self._end = reason, detail
