@@ -91,3 +91,8 @@ class RemoveTests:
     def test_it_is_gone(self, office):
         assert run("remove", "office").output == f"removed {office}\n"
         assert run("remove", "office").exit_code == 1
+
+
+class UnitTests:
+    def test_it_is_the_template_for_the_program_that_runs(self):
+        assert "connect --profile %i --keep-trying" in run("unit").output

@@ -74,8 +74,8 @@ class Opened:
         monkeypatch.setattr(module, "EngineDataPath", self._engine)
         monkeypatch.setattr(module.engine, "features", lambda: "all of it")
 
-    def _gre(self, bind):
-        self.did.append(("gre", bind))
+    def _gre(self, bind, *, mark):
+        self.did.append(("gre", bind, *((mark,) if mark is not None else ())))
         return self.wire.port(IPv4Address("127.0.0.1"))
 
     def _tun(self, name, **how):

@@ -1,11 +1,11 @@
 """How a client's state is written for a person: in `openpptp status`, and as the summary at its own terminal."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from openpptp.cli.asking import duration, moment, octets, visible
-from openpptp.daemon.words import since
 
 STATISTICS = Path("/sys/class/net")
 
@@ -47,7 +47,12 @@ def summary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _state(facts: Mapping[str, Any]) -> str:
     stage = f" ({facts['stage']})" if facts["state"] in {"calling", "logging in"} and facts["stage"] else ""
     again = f", {facts['sessions']} times up" if facts["sessions"] > 1 else ""
-    return f"{facts['state']}{stage} since {moment(facts['since'])} ({duration(since(facts['since']))}){again}"
+    return f"{facts['state']}{stage} since {moment(facts['since'])} ({duration(_seconds(facts['since']))}){again}"
+
+
+def _seconds(utc: str) -> float:
+    """Return how long ago a moment was."""
+    return (datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds()
 
 
 def _carried(interface: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from openpptp.cli.connect import Network
 from openpptp.cli.options import config_option, password_file_option, read_password
+from openpptp.cli.profile_options import Network
 from openpptp.errors import SetupError
 
 CLIENTS = ("windows", "networkmanager", "mikrotik", "pptp-linux", "openpptp")

@@ -1,5 +1,7 @@
 """`openpptp profile`: what `openpptp connect NAME` reads, without editing files."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -82,6 +84,16 @@ def show(name: str, as_json: bool) -> None:
 def remove(name: str) -> None:
     """Remove the profile NAME; a tunnel that is up stays up."""
     click.echo(f"removed {profile_files.remove(name)}")
+
+
+@profile.command(epilog="Example: openpptp profile unit | sudo tee /etc/systemd/system/openpptp@.service")
+def unit() -> None:
+    """Print the unit of systemd that runs a profile of this machine: openpptp@office.service runs office."""
+    from openpptp.daemon.client.unit import template_unit  # noqa: PLC0415
+
+    called = Path(sys.argv[0]).absolute()
+    named = called.name == "openpptp" and called.is_file()
+    click.echo(template_unit((str(called),) if named else (sys.executable, "-m", "openpptp")), nl=False)
 
 
 def _facts(read: Profile) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Sentences that server and client both say."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from openpptp.datapath.seam import Counters
 
@@ -21,8 +20,3 @@ def encryption(key_bits: int | None) -> str:
 def losses(counters: Counters) -> dict[str, int]:
     """Name what of a call's packets did not pass, or only late; what is 0 is left out."""
     return {name: count for name, count in asdict(counters).items() if count and name.startswith(WENT_WRONG)}
-
-
-def since(utc: str) -> float:
-    """Return the seconds since a moment of the API, which speaks UTC."""
-    return (datetime.now(UTC) - datetime.fromisoformat(utc)).total_seconds()

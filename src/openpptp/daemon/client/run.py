@@ -10,12 +10,14 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.daemon.client.client import Client
 from openpptp.daemon.client.host import HostSettings, take_back_left_overs
 from openpptp.daemon.client.state import Observer, StateFile
+from openpptp.daemon.client.unit import ServiceManager
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.daemon.log import report_defect
 from openpptp.daemon.signals import end_on_signals
 from openpptp.errors import EndReason, SetupError
 from openpptp.net.client_links import ClientLinks
 from openpptp.net.journal import Journal
+from openpptp.net.notify import Notifier
 from openpptp.net.rules import Rules
 
 
@@ -41,7 +43,8 @@ async def _connect(request: ConnectRequest, observers: Sequence[Observer], log: 
         host = HostSettings(request, journal, links, rules, log)
         file = StateFile(directory)
         try:
-            reason, detail = await Client(request, log, host, [file, *observers]).run(stop)
+            told: list[Observer] = [file, ServiceManager(Notifier()), *observers]
+            reason, detail = await Client(request, log, host, told).run(stop)
         finally:
             file.remove()
     if reason is not EndReason.USER_REQUEST:
