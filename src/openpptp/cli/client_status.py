@@ -12,6 +12,14 @@ STATISTICS = Path("/sys/class/net")
 
 def client_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what is known of one client, line by line; facts are those of a ClientState."""
+    try:
+        lines = _lines(facts)
+    except (KeyError, TypeError):
+        lines = [("client", f"{facts.get('interface')}, of another version of this program: restart it")]
+    return [(name, visible(text)) for name, text in lines]
+
+
+def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     profile = f" (profile {facts['profile']})" if facts["profile"] else ""
     lines = [
         ("client", f"{facts['interface']}{profile}, process {facts['process']}"),
@@ -25,7 +33,7 @@ def client_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if facts["address"]:
         lines += summary(facts)
         lines.append(("carried", _carried(str(facts["interface"]))))
-    return [(name, visible(text)) for name, text in lines]
+    return lines
 
 
 def summary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -47,7 +55,9 @@ def summary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _state(facts: Mapping[str, Any]) -> str:
     stage = f" ({facts['stage']})" if facts["state"] in {"calling", "logging in"} and facts["stage"] else ""
     again = f", {facts['sessions']} times up" if facts["sessions"] > 1 else ""
-    return f"{facts['state']}{stage} since {moment(facts['since'])} ({duration(_seconds(facts['since']))}){again}"
+    what = " since" if facts["state"] == "up" else "; no tunnel since"
+    since = f"{moment(facts['since'])} ({duration(_seconds(facts['since']))})" if facts["since"] else "now"
+    return f"{facts['state']}{stage}{what} {since}{again}"
 
 
 def _seconds(utc: str) -> float:

@@ -11,7 +11,7 @@ from openpptp.cli.options import read_password
 from openpptp.cli.profile_options import profile_options, sections
 from openpptp.daemon.client import profile_files
 from openpptp.daemon.client.profile import Profile
-from openpptp.daemon.mistakes import plain
+from openpptp.daemon.mistakes import plain, toml_value
 from openpptp.errors import SetupError
 
 system_option = click.option("--system", is_flag=True, help="For this machine, in /etc/openpptp/profiles.")
@@ -75,7 +75,11 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         echo_json({"name": name, "file": str(found.path)} | facts)
         return
-    lines = [(f"{section}.{key}", visible(value)) for section, keys in facts.items() for key, value in keys.items()]
+    lines = [
+        (f"{section}.{key}", visible(toml_value(value)))
+        for section, keys in facts.items()
+        for key, value in keys.items()
+    ]
     click.echo(listed([("file", str(found.path)), *lines]))
 
 

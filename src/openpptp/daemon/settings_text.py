@@ -1,5 +1,6 @@
 """The settings in words: the commented file of a first run and the page in docs, both from the model itself."""
 
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -98,12 +99,13 @@ def _one(annotation: Any, *, many: bool) -> str:
     if annotation is AuthMethod:
         return ", ".join(f"`{toml_value(method.value)}`" for method in AuthMethod)
     text = str(annotation)
-    return next((words[many] for name, words in KINDS.items() if name in text), "text")
+    return next((words[many] for name, words in KINDS.items() if re.search(rf"\b{name}\b", text)), "text")
 
 
 KINDS = {
     "AddressRange": ("address range", "address ranges"),
     "IPv4Address": ("IPv4 address", "IPv4 addresses"),
+    "IPv4Network": ("network", "networks"),
     "bool": ("`true` or `false`", "flags"),
     "int": ("whole number", "whole numbers"),
     "float": ("number", "numbers"),

@@ -35,15 +35,18 @@ class StateTests:
             1,
         )
 
-    def test_since_is_of_the_state_not_of_the_last_word(self):
+    def test_since_is_of_the_tunnel_not_of_the_last_word(self):
         state = new_state(REQUEST)
         state.enter("waiting", "one", wait=2.0)
         since = state.since
-        state.enter("waiting", "two", wait=4.0)
-        assert (state.since, state.detail) == (since, "two")
-        assert state.next_attempt > since
+        state.since = "before"
         state.enter("calling")
+        state.enter("waiting", "two", wait=4.0)
+        assert (state.since, state.detail) == ("before", "two")
+        assert state.next_attempt > since
+        state.enter("up")
         assert (state.next_attempt, state.detail) == (None, "")
+        assert state.since >= since
 
 
 class StateFileTests:

@@ -34,7 +34,7 @@ class ClientState:
     detail: str = ""
     "Why there is no tunnel; empty while there is one."
     since: str = ""
-    "When the state was entered, in UTC."
+    "Since when there is a tunnel, or since when there is none; in UTC."
     next_attempt: str | None = None
     sessions: int = 0
     "How often it has come up."
@@ -69,7 +69,7 @@ class ClientState:
     def enter(self, state: str, detail: str = "", *, wait: float | None = None) -> None:
         """Be at something else from now on; wait is until the next attempt, in seconds."""
         now = datetime.now(UTC)
-        if state != self.state:
+        if not self.since or (state == "up") != (self.state == "up"):
             self.since = now.isoformat(timespec="milliseconds")
         self.state, self.detail = state, detail
         self.next_attempt = (now + timedelta(seconds=wait)).isoformat(timespec="milliseconds") if wait else None
