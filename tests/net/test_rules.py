@@ -5,6 +5,7 @@ import pytest
 from openpptp.errors import SetupError
 from openpptp.net.journal import Journal
 from openpptp.net.rules import Rules
+from openpptp.net.tun import Tun
 
 pytestmark = pytest.mark.root
 
@@ -23,7 +24,7 @@ def listed(namespace) -> str:
 class LeadUnmarkedTests:
     def test_two_rules_before_the_main_table_and_none_afterwards(self, alone, rules):
         before = listed(alone)
-        rules.lead_unmarked(1723)
+        rules.lead_unmarked(1723, avoid="lo")
         assert "from all lookup main suppress_prefixlength 0" in listed(alone)
         assert "not from all fwmark 0x6bb lookup 1723" in listed(alone)
         assert rules.undo() == []
@@ -33,7 +34,7 @@ class LeadUnmarkedTests:
         before = listed(alone)
         journal = Journal(tmp_path)
         victim = Rules(journal)
-        victim.lead_unmarked(7)
+        victim.lead_unmarked(7, avoid="lo")
         victim.close()
         journal.close()
         again = Journal(tmp_path)
@@ -46,17 +47,21 @@ class LeadUnmarkedTests:
             again.close()
 
     def test_rules_that_are_gone_already_are_no_trouble(self, alone, rules):
-        rules.lead_unmarked(7)
-        alone.ip("rule del priority 31999")
+        rules.lead_unmarked(7, avoid="lo")
+        alone.ip("rule del priority 31997")
         assert rules.undo() == []
         assert rules.undo() == []
 
-    def test_another_programs_rules_at_our_place_are_named(self, alone, rules):
-        rules.lead_unmarked(7)
-        second = Rules(Journal())
+    def test_two_tunnels_have_their_own_and_other_programs_theirs(self, alone, rules):
+        tun, second = Tun("inside"), Rules(Journal())
         try:
-            with pytest.raises(SetupError, match="cannot add a routing rule: File exists"):
-                second.lead_unmarked(7)
+            rules.lead_unmarked(7, avoid="lo")
+            second.lead_unmarked(8, avoid="inside")
+            assert listed(alone).count("suppress_prefixlength") == 2
             assert second.undo() == []
+            assert "fwmark 0x7" in listed(alone)
+            with pytest.raises(SetupError, match="cannot add a routing rule: File exists"):
+                second.lead_unmarked(7, avoid="lo")
         finally:
             second.close()
+            tun.close()

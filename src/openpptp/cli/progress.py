@@ -84,15 +84,14 @@ class Terminal:
                 self.draw(f"connecting to {_server(state)}: {STAGES.get(state.stage, state.stage)} ...")
             case "connected":
                 self.draw("")
-                self.write(
-                    f"connected to {_server(state)} in {time.monotonic() - self._began:.2f} s\n{_summary(state)}\n"
-                )
+                seconds = time.monotonic() - self._began
+                self.say(f"connected to {_server(state)} in {seconds:.2f} s\n{_summary(state)}")
             case "waiting":
                 self.draw(f"waiting to connect again: {visible(state.detail)} ...")
             case "ended":
                 self.draw("")
                 if state.sessions:
-                    self.write("disconnected\n")
+                    self.say("disconnected")
 
     def draw(self, line: str) -> None:
         """Show a line in place of the one before; an empty one leaves nothing."""
@@ -102,6 +101,12 @@ class Terminal:
             self._stream.flush()
 
     # What the log wants of a stream
+
+    def say(self, text: str) -> None:
+        """Write a line of our own; a terminal that went away costs it, not the tunnel."""
+        with contextlib.suppress(OSError):
+            self.write(f"{text}\n")
+            self.flush()
 
     def write(self, text: str) -> None:
         """Write whole lines above the one that is redrawn."""

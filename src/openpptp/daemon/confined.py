@@ -6,7 +6,7 @@ from openpptp.net import capabilities
 from openpptp.net.capabilities import Capability
 
 CLIENT = (Capability.DAC_OVERRIDE, Capability.NET_ADMIN, Capability.NET_RAW)
-"The first for its directory below /run/openpptp, which may be the server's user's."
+"The first for /etc/resolv.conf, or what resolvconf writes, which may be another user's."
 
 
 def keep_secrets_in() -> None:

@@ -67,9 +67,10 @@ class ClientLinks(Links):
 
     @in_thread
     def is_pinned(self, server: IPv4Address, *, avoid: str) -> bool:
-        """Tell whether a host route to the server is still there; the kernel removes it with its device."""
-        with doing("read the host's routes"):
-            return any(self._is_there(entry, ours=True) for entry in self._pins(server, self.index_of(avoid)))
+        """Tell whether a host route to the server still leads there; the kernel removes it with its device."""
+        way = self._asked(server, None)
+        pins = self._pins(server, self.index_of(avoid))
+        return way is not None and any(_is_on(entry, way) for entry in pins)
 
     @in_thread
     def has_address(self, address: IPv4Address) -> bool:
@@ -157,5 +158,10 @@ class ClientLinks(Links):
 
     def _leads(self, entry: Entry, way: Carrier) -> bool:
         """Tell whether a pinned route is there and leads this way."""
-        same = entry["device"] == way.device and entry["gateway"] == (str(way.gateway) if way.gateway else None)
-        return same and self._is_there(entry, ours=True)
+        with doing("read the host's routes"):
+            return _is_on(entry, way) and self._is_there(entry, ours=True)
+
+
+def _is_on(entry: Entry, way: Carrier) -> bool:
+    """Tell whether a route was made for this way."""
+    return bool(entry["device"] == way.device and entry["gateway"] == (str(way.gateway) if way.gateway else None))

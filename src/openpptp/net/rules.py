@@ -12,7 +12,8 @@ from openpptp.net.links import MAIN_TABLE, OUR_PROTOCOL
 from openpptp.net.netlink import NetlinkThread, doing, in_thread
 
 FIB_RULE_INVERT = 0x2  # linux/fib_rules.h
-BEFORE = 31_998, 31_999  # ours: priorities before the main table's 32766
+BEFORE = 32_000  # ours: the rules' priorities are below it, and so come before the main table's 32766
+SLOTS = 1000  # ours: pairs of priorities, by the number of the tunnel's device
 
 
 class Rules(NetlinkThread):
@@ -24,13 +25,15 @@ class Rules(NetlinkThread):
         self._journal = journal
 
     @in_thread
-    def lead_unmarked(self, mark: int) -> None:
+    def lead_unmarked(self, mark: int, *, avoid: str) -> None:
         """Let what has not this mark look into the table of its number, after all routes of main but the default.
 
-        So what carries the tunnel avoids it, and this host's own networks stay where they are.
+        So what carries the tunnel avoids it, and this host's own networks stay where they are. avoid is the tunnel's
+        device: each has a place of its own among the rules.
         """
-        self._add({"priority": BEFORE[0], "table": MAIN_TABLE, "suppress_prefixlen": 0})
-        self._add({"priority": BEFORE[1], "table": mark, "fwmark": mark, "flags": FIB_RULE_INVERT})
+        first = BEFORE - 2 * (1 + self.index_of(avoid) % SLOTS)
+        self._add({"priority": first, "table": MAIN_TABLE, "suppress_prefixlen": 0})
+        self._add({"priority": first + 1, "table": mark, "fwmark": mark, "flags": FIB_RULE_INVERT})
 
     @in_thread
     def undo(self) -> list[str]:

@@ -125,10 +125,10 @@ class UpTests:
         made = stage(default_route=True, mark=1723)
         await made.host.carry(SERVER)
         await made.host.up(GRANTED)
-        assert ("lead_unmarked", "1723") in made.rules.did
+        assert ("lead_unmarked", "1723", "avoid=pptp-client") in made.rules.did
         assert ("add_route", "0.0.0.0/0", "pptp-client", "table=1723") in made.links.did
         await made.host.carry(SERVER)
-        assert made.rules.did.count(("lead_unmarked", "1723")) == 1
+        assert made.rules.did.count(("lead_unmarked", "1723", "avoid=pptp-client")) == 1
 
 
 class DnsTests:

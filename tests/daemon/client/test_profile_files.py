@@ -2,12 +2,13 @@
 
 import os
 import pwd
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from openpptp.daemon.client import profile_files
-from openpptp.daemon.client.profile_files import account, directories, every, find, load, remove, save
+from openpptp.daemon.client.profile_files import Account, account, directories, every, find, load, remove, save
 from openpptp.errors import SetupError
 
 OFFICE = '[server]\nhosts = ["vpn.example"]\n\n[auth]\nuser = "alice"\n'
@@ -155,12 +156,21 @@ class SaveTests:
         assert not places[0].exists()
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="not on this machine: root; run scripts/test with sudo")
-    def test_under_sudo_it_belongs_to_who_called_it(self, places, monkeypatch, tmp_path):
-        monkeypatch.setattr(profile_files, "account", lambda *_: profile_files.Account("x", 1234, 1234, tmp_path / "x"))
-        (tmp_path / "x").mkdir()
-        path = save("office", {"server": {"hosts": ["h"]}, "auth": {"user": "u"}}, system=False)
-        assert path == tmp_path / "x/.config/openpptp/office.toml"
-        assert {each.stat().st_uid for each in (path, path.parent, path.parent.parent)} == {1234}
+    def test_under_sudo_it_belongs_to_who_called_it_and_no_link_leads_further(self, places, monkeypatch):
+        options = {"server": {"hosts": ["h"]}, "auth": {"user": "u"}}
+        with tempfile.TemporaryDirectory() as home:
+            monkeypatch.setattr(profile_files, "account", lambda *_: Account("x", 1234, 1234, Path(home)))
+            os.chown(home, 1234, 1234)
+            path = save("office", options, system=False)
+            assert path == Path(home) / ".config/openpptp/office.toml"
+            assert {each.stat().st_uid for each in (path, path.parent, path.parent.parent)} == {1234}
+            remove("office")
+            path.parent.rmdir()
+            path.parent.symlink_to("/etc")
+            with pytest.raises(SetupError, match="Permission denied") as error:
+                save("office", options, system=False)
+            assert error.value.exit_code == 3
+            assert (os.geteuid(), os.getegid()) == (0, 0)
 
     def test_it_goes_as_it_came(self, places):
         save("office", {"server": {"hosts": ["h"]}, "auth": {"user": "u"}}, system=False)

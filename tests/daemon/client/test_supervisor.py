@@ -51,8 +51,7 @@ def next_call(made: Supervisor) -> tuple[float, list[object]]:
     """Let the time pass until its deadline; return how long that was to the caller, and what it does."""
     assert made.deadline is not None
     when = made.deadline.when
-    outputs = made.tick(when)
-    return when, outputs + (made.resolved((FIRST,), when) if outputs == [Resolve()] else [])
+    return when, made.tick(when)
 
 
 class FirstAttemptTests:
@@ -75,6 +74,7 @@ class FirstAttemptTests:
         (waiting,) = made.unresolved("no such name", 1.0)
         assert isinstance(waiting, Waiting)
         assert made.tick(10.0) == [Resolve()]
+        assert made.resolved([FIRST], 11.0) == [Call(FIRST, 10.0)]
 
     @pytest.mark.parametrize("when", ["never", "after-success", "always"])
     def test_a_refused_password_is_never_repeated(self, when):
@@ -180,8 +180,11 @@ class ReconnectTests:
         made.over(LOST, "it broke", 100.0)
         when, _ = next_call(made)
         made.over(LOST, "refused", when)
-        assert made.tick(when + 5.0) == [Resolve()]
-        assert made.unresolved("no name server answers", when + 15.0) == [Call(FIRST, 3.0)]
+        assert made.tick(when + 5.0) == [Resolve(), Call(FIRST, 3.0)]
+        assert made.unresolved("no name server answers", when + 15.0) == []
+        assert made.resolved([SECOND], when + 15.0) == []
+        made.over(LOST, "refused", when + 16.0)
+        assert made.tick(when + 20.0) == [Resolve(), Call(SECOND, 3.0)]
 
     def test_never_means_never(self):
         assert up(when="never").over(LOST, "it broke", 100.0) == [End(LOST, "it broke")]

@@ -63,10 +63,10 @@ class Attempt:
         log: FilteringBoundLogger,
     ) -> None:
         """Prepare; start does the rest."""
-        self.where = where
         self.server_names = "", ""
         "Host and vendor name the server gave."
         self._request = request
+        self._where = where
         self._path_mru = path_mru
         self._data_path = data_path
         self._calls = calls
@@ -102,12 +102,7 @@ class Attempt:
             self._driver.abort()
         elif self._connecting is not None:
             self._connecting.cancel()
-
-    def counters(self) -> Counters | None:
-        """Return what the session has carried; None when there is none."""
-        sessions = self._driver.tunnel.sessions if self._driver is not None and not self._driver.ended else ()
-        open_calls = [session.call_id for session in sessions if session.call_id in self._calls]
-        return self._data_path.counters(open_calls[0]) if open_calls else None
+            self._lost()  # one that has not begun to run yet says nothing
 
     # Connecting
 
@@ -117,12 +112,9 @@ class Attempt:
             await self._dial(patience)
         except SetupError as error:
             self._end(EndReason.CONNECTION_LOST, str(error))
-        except asyncio.CancelledError:
-            self._end(EndReason.CONNECTION_LOST, EndReason.CONNECTION_LOST.value.sentence)
-            raise
 
     async def _dial(self, patience: float) -> None:
-        request, where = self._request, self.where
+        request, where = self._request, self._where
         stream = dialling_socket(request.local, request.mark)
         try:
             async with asyncio.timeout(patience):
@@ -167,6 +159,9 @@ class Attempt:
         if stage != self._stage and stage:
             self._stage = stage
             self._listener.reached(stage)
+
+    def _lost(self) -> None:
+        self._end(EndReason.CONNECTION_LOST, EndReason.CONNECTION_LOST.value.sentence)
 
     def _end(self, reason: EndReason, detail: str) -> None:
         if not self._over:

@@ -55,6 +55,7 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._names: dict[IPv4Address, str] = {}
         self._attempt: Attempt | None = None
+        self._resolving: asyncio.Task[None] | None = None
         self._why_down = ""
         self._end: tuple[EndReason, str] | None = None
         self._data_path: DataPath
@@ -173,8 +174,10 @@ class Client:
     async def _perform(self, output: Output) -> None:
         match output:
             case Resolve():
-                self._enter("resolving")
-                self._start(self._resolve())
+                if self._supervisor.state is State.RESOLVING:
+                    self._enter("resolving")
+                if self._resolving is None or self._resolving.done():
+                    self._resolving = self._start(self._resolve())
             case Call(address, patience):
                 await self._call(address, patience)
             case HangUp(reason) if self._attempt is not None:
@@ -224,10 +227,11 @@ class Client:
 
     # The end
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _leave_nothing(self) -> None:
         for task in self._tasks:

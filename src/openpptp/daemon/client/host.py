@@ -66,7 +66,7 @@ class HostSettings:
         links, request = self._links, self._request
         if request.mark is not None and self._pinned is None:
             await self._rules.later(self._rules.undo)
-            await self._rules.later(self._rules.lead_unmarked, request.mark)
+            await self._rules.later(self._rules.lead_unmarked, request.mark, avoid=request.interface)
         if self._pinned not in (None, server):
             await links.later(links.unpin, self._pinned, avoid=request.interface)
         self._pinned = server
@@ -87,11 +87,8 @@ class HostSettings:
             now = await self.carry(server)
         except SetupError:
             return ""
-        return (
-            ""
-            if before is None or now.device == before.device
-            else f"the way to {server} leads through {now.device} now"
-        )
+        same = before is None or now.device == before.device
+        return "" if same else f"the way to {server} leads through {now.device} now"
 
     async def up(self, output: InterfaceUp) -> Configured:
         """Give the interface what the server granted, and lead there what the user wants; raise SetupError in words."""

@@ -134,16 +134,14 @@ def save(name: str, options: Sections, *, system: bool, force: bool = False) -> 
         "# A line that begins with # is a comment: remove the # to set something else.\n"
         + sections_file(Profile, values)
     )
-    owner = None if system else account()
     try:
-        _make_directory(directory, owner)
-        draft = path.with_name(f".{name}.new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-            file.write(text)
-            if owner is not None and os.geteuid() == 0:
-                os.fchown(file.fileno(), owner.uid, owner.gid)
-        draft.replace(path)
+        with _acting_for(directory):
+            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            draft = path.with_name(f".{name}.new")
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+            draft.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from None
     return path
@@ -155,7 +153,8 @@ def remove(name: str) -> Path:
     if path is None:
         raise SetupError(f"there is no profile {name}; list them with: openpptp profile list")
     try:
-        path.unlink()
+        with _acting_for(path.parent):
+            path.unlink()
     except OSError as error:
         raise _unwritable(path, error) from None
     return path
@@ -184,13 +183,20 @@ def _check_private(path: Path) -> None:
         raise SetupError(sentence, exit_code=2)
 
 
-def _make_directory(directory: Path, owner: Account | None) -> None:
-    if directory.is_dir():
+@contextlib.contextmanager
+def _acting_for(directory: Path) -> Iterator[None]:
+    """Act as the user whose profiles these are, when we are root: a link laid there leads no further than the user."""
+    user = account()
+    if os.geteuid() != 0 or directory == SYSTEM or user.uid == 0:
+        yield
         return
-    _make_directory(directory.parent, owner)
-    directory.mkdir(mode=0o755)
-    if owner is not None and os.geteuid() == 0:
-        os.chown(directory, owner.uid, owner.gid, follow_symlinks=False)
+    os.setegid(user.gid)
+    os.seteuid(user.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def _unwritable(path: Path, error: OSError) -> SetupError:

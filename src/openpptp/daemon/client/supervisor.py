@@ -50,7 +50,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resolve(Output):
-    """Look the server's names up; the answer goes to resolved or unresolved."""
+    """Look the server's names up; the answer goes to resolved or unresolved, also while a call is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +132,17 @@ class Supervisor:
     def start(self, now: float) -> list[Output]:
         """Begin."""
         self._down_since = now
-        return self._resolve(now)
+        return self._resolve()
 
     def resolved(self, addresses: Sequence[IPv4Address], now: float) -> list[Output]:
         """Take the addresses of the server, at least one."""
-        if self.state is not State.RESOLVING:
-            return []
         self._addresses = tuple(dict.fromkeys(addresses))
-        return self._begin_round(now)
+        return self._begin_round(now) if self.state is State.RESOLVING else []
 
     def unresolved(self, detail: str, now: float) -> list[Output]:
         """Take it that no name can be looked up now; addresses known from before still do."""
         if self.state is not State.RESOLVING:
             return []
-        if self._addresses:
-            return self._begin_round(now)
         self._began, self._details, self._heard = now, [detail], False
         return self._round_failed(EndReason.CONNECTION_LOST, now)
 
@@ -221,15 +217,17 @@ class Supervisor:
         match self.state:
             case State.LEAVING:
                 return [Drop()]
-            case State.WAITING if self._details:  # what failed once may have moved
-                return self._resolve(now)
+            case State.WAITING if not self._addresses:
+                return self._resolve()
             case State.WAITING:
-                return self._begin_round(now)
+                # What failed once may have moved; but its name server may lie behind the tunnel, and is not waited for.
+                moved: list[Output] = [Resolve()] if self._details else []
+                return [*moved, *self._begin_round(now)]
         return []
 
     # Rounds: each address once
 
-    def _resolve(self, now: float) -> list[Output]:
+    def _resolve(self) -> list[Output]:
         self.state = State.RESOLVING
         return [Resolve()]
 
