@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from openpptp.errors import SetupError
 from openpptp.net.notify import Notifier
 
 
@@ -27,7 +28,8 @@ class NotifierTests:
         notifier.ready("0 sessions")
         notifier.alive("3 sessions")
         notifier.stopping()
-        notifier.failed("port\n1723 is taken")
+        with pytest.raises(SetupError), notifier:
+            raise SetupError("port\n1723 is taken")
         assert [bound.recv(500).decode() for _ in range(4)] == [
             "READY=1\nSTATUS=0 sessions",
             "WATCHDOG=1\nSTATUS=3 sessions",
@@ -44,7 +46,7 @@ class NotifierTests:
 
     def test_a_long_status_is_cut(self, listener):
         bound, name = listener
-        Notifier({"NOTIFY_SOCKET": name}).failed("x" * 5000)
+        Notifier({"NOTIFY_SOCKET": name}).alive("x" * 5000)
         assert len(bound.recv(9000)) < 400
 
     @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": "/nowhere/at/all"}], ids=["none", "gone"])

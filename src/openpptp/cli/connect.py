@@ -49,7 +49,6 @@ def connect(  # noqa: PLR0917 - click passes them by name
         given["reconnect"] = {"when": "never" if once else "always"}
     found = _found(hosts, profile, given)
     request = found.profile.request(found.name).with_password(_password(found, password_file))
-
     os.environ.pop(PASSWORD_VARIABLE, None)  # or every program we start would be told
 
     from openpptp.cli.progress import shown  # noqa: PLC0415

@@ -5,6 +5,9 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from typing import Self
+
+from openpptp.errors import SetupError
 
 LONGEST_STATUS = 300  # ours: characters; a log-in name of a peer may be among them
 
@@ -33,9 +36,13 @@ class Notifier:
         """Say that we end."""
         self._tell("STOPPING=1", _status("taking leave of every client"))
 
-    def failed(self, why: str) -> None:
-        """Say why we cannot start."""
-        self._tell(_status(why))
+    def __enter__(self) -> Self:
+        """Begin; a SetupError that ends the block is told."""
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, SetupError):
+            self._tell(_status(str(error)))
 
     def alive(self, status: str) -> None:
         """Give a sign of life, and say what we are at."""
