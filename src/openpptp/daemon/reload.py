@@ -116,6 +116,8 @@ class Reloader:
         self._server = server
         self._reread = reread
         self._log = log
+        self.meanwhile: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        "Entered for as long as a reload takes."
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -133,7 +135,8 @@ class Reloader:
         """Read everything again and apply what can be; raise SetupError, with nothing changed, when it is not right."""
         async with self._one_at_a_time:
             try:
-                report = await self._reload()
+                with self.meanwhile():
+                    report = await self._reload()
             except SetupError as error:
                 for line in str(error).splitlines():
                     self._log.warning("settings not read again; nothing has changed", why=line)

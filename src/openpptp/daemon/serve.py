@@ -26,6 +26,7 @@ from openpptp.daemon.data_path import Doors
 from openpptp.daemon.host import prepare, proxies
 from openpptp.daemon.import_report import Finding, Verdict
 from openpptp.daemon.lan_neighbours import Announcer
+from openpptp.daemon.manager import Manager
 from openpptp.daemon.monitor.link import MonitorLink
 from openpptp.daemon.privileges import give_up
 from openpptp.daemon.reload import Reading, Reloader, Reread
@@ -34,6 +35,7 @@ from openpptp.daemon.signals import end_on_signals
 from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
 from openpptp.net.links import Links
+from openpptp.net.notify import Notifier
 
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
@@ -66,6 +68,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
     loop.set_exception_handler(logs.report_defect)
     end_on_signals(stop)
     async with AsyncExitStack() as undo:
+        notifier = undo.enter_context(Notifier())
         where = settings.users.file, settings.users.pap_file, settings.server.name, log.warning
         users = open_users(*where, store=settings.users.store)
         network = settings.network
@@ -89,6 +92,9 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         watchers.start(server.counters)
         undo.callback(server.close)
         reloader = await _open_api(server, settings, reread, log, undo, monitor=monitor, warnings=warnings)
+        manager = Manager(notifier, lambda: f"{len(server.sessions)} sessions")
+        undo.push_async_callback(manager.close)
+        reloader.meanwhile = manager.reloading
         end_on_signals(stop, reloader.hung_up)
         listener.listen(BACKLOG)
         undo.push_async_callback(server.stop)
@@ -102,7 +108,9 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         )
         for warning in (words.INSECURE, *warnings):
             log.warning(warning)
+        manager.serving()
         await stop.wait()
+        manager.stopping()
         log.info("stopping", sessions=len(server.sessions))
         server.events.publish("stopping", sessions=len(server.sessions))
     log.info("stopped; device, routes, forwarding and firewall are as they were before")
