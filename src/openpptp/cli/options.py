@@ -22,6 +22,12 @@ config_option = click.option(
     metavar="FILE",
     help="Settings file.",
 )
+pptpd_conf_option = click.option(
+    "--pptpd-conf",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Take the settings from pptpd's file, and from pppd's files it leads to, as they are.",
+)
 password_file_option = click.option(
     "--password-file",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),

@@ -35,6 +35,7 @@ COMMANDS = {
     "reload": ("openpptp.cli.reload", "Let the running server read its settings and users again."),
     "events": ("openpptp.cli.events", "Show connections, sessions and refused log-ins as they happen, until Ctrl-C."),
     "export": ("openpptp.cli.export", "Print ready-made settings for a client."),
+    "service": ("openpptp.cli.service", "Make the server a service of this machine, look at it, and take it back."),
     "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
 "Where each command lives and its line in the help, so that one command's start does not load the others."

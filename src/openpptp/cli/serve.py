@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from openpptp.cli import OWN_PROCESS
-from openpptp.cli.options import carrier_option, config_option, data_path_option
+from openpptp.cli.options import carrier_option, config_option, data_path_option, pptpd_conf_option
 from openpptp.daemon.monitor.link import monitor_beside
 from openpptp.daemon.monitor.policy import Policy, policy_of
 from openpptp.daemon.wishes import CarrierWord, DataPathWord
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: sudo openpptp serve --config /etc/openpptp/openpptp.toml")
 @config_option
-@click.option(
-    "--pptpd-conf",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Take the settings from pptpd's file, and from pppd's files it leads to, as they are.",
-)
+@pptpd_conf_option
 @click.option("--check", is_flag=True, help="Read everything and report; start nothing.")
 @click.option("--debug", is_flag=True, help="Log each packet of the negotiations, in pppd's notation.")
 @click.option("--json", "as_json", is_flag=True, help="Report, or log, as JSON.")
