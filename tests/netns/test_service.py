@@ -146,7 +146,7 @@ class CommandTests:
         status = host.openpptp("service", "status")
         assert status.process.returncode == 1
         assert "sudo openpptp service install" in status.log()
-        host.install("--config", str(write_settings(tmp_path)))
+        host.install("--config", str(write_settings(tmp_path, server={"user": "root"})))
         manager = host.manager()
         manager.start()
         (host.folder / "active").touch()

@@ -46,6 +46,11 @@ class Journal:
         journal._entries = _read(directory / NAME)
         return journal
 
+    @property
+    def changes(self) -> int:
+        """How many are not undone."""
+        return len(self._entries)
+
     def entries(self, *kinds: str) -> list[Entry]:
         """Return the changes of these kinds, the newest first: the order of undoing."""
         return [entry for entry in reversed(self._entries) if entry["kind"] in kinds]

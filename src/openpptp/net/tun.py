@@ -176,3 +176,8 @@ def _attach(file: int, name: str, flags: int) -> str:
             message = f"cannot make the interface '{name}': {error.strerror}"
         raise SetupError(message) from error
     return bytes(INTERFACE_REQUEST.unpack(answer)[0]).rstrip(b"\0").decode("ascii")
+
+
+def check_node(node: str = DEVICE_NODE) -> None:
+    """Raise SetupError when this process could make no TUN device; none is made."""
+    os.close(open_node(node))
