@@ -10,7 +10,7 @@ from subprocess import PIPE
 from tests.netns.programs import PASSWORD, USER
 
 from bench.helpers import helper
-from bench.load import BEHIND_SERVER, THEIR_LENGTH
+from bench.callers import BEHIND_SERVER, THEIR_LENGTH
 from bench.network import SERVER, Network, data_path_flags, finish_helper, start_helper
 from bench.row import Row, at_least
 from bench.throughput import DIRECTIONS

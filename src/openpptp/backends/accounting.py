@@ -59,12 +59,14 @@ class Accounting:
     def write(self, rows: Iterable[SessionRow]) -> None:
         """Take the newest rows of sessions; each replaces what waits of the same session."""
         with self._changed:
+            first = not self._waiting
             for row in rows:
                 # Moved to the end: what has to go when there is no room is what changed longest ago.
                 self._waiting.pop(row.id, None)
                 self._waiting[row.id] = row
             self._bound()
-            self._changed.notify()
+            if first:  # what comes after gathers anyway; to wake the thread for it would cost the event loop its turn
+                self._changed.notify()
 
     @property
     def waiting(self) -> int:

@@ -32,6 +32,7 @@ from openpptp.daemon.privileges import give_up
 from openpptp.daemon.reload import Reading, Reloader, Reread
 from openpptp.daemon.server import Server
 from openpptp.daemon.signals import end_on_signals
+from openpptp.daemon.turns import Loop, begin_to_serve
 from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
 from openpptp.net.links import Links
@@ -58,7 +59,8 @@ def serve(
         severe = finding.verdict in {Verdict.DANGEROUS, Verdict.UNREADABLE}
         structlog.get_logger().log(logs.LEVELS["warning" if severe else "info"], str(finding))
     reread = (lambda: Reading.of(read())) if monitor is None else (lambda: Reading.decode(monitor.reread()))
-    asyncio.run(_serve(settings, reread, structlog.get_logger(), monitor))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(_serve(settings, reread, structlog.get_logger(), monitor))
     return 0
 
 
@@ -99,6 +101,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         listener.listen(BACKLOG)
         undo.push_async_callback(server.stop)
         undo.callback(Acceptor(listener, server, logs.report_refusal).close)
+        begin_to_serve()
         log.info(
             "serving",
             listen=f"{settings.server.listen}:{settings.server.port}",
