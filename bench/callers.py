@@ -27,7 +27,10 @@ from openpptp.wire.ppp import Code, Protocol, decode_frame
 BEHIND_SERVER, THEIR_LENGTH = IPv4Address("10.92.0.0"), 16
 "Each session's far end: the host part is that of the session's own address."
 HOST_PART = 0xFFFF
-LEAVES = {CallDisconnectNotify: "Call-Disconnect-Notify", StopControlConnectionRequest: "Stop-Control-Connection-Request"}
+LEAVES = {
+    CallDisconnectNotify: "Call-Disconnect-Notify",
+    StopControlConnectionRequest: "Stop-Control-Connection-Request",
+}
 
 
 def far_end(address: IPv4Address) -> IPv4Address:

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
@@ -63,7 +62,9 @@ def generator(
 
 
 @contextlib.contextmanager
-def pulse(server: Namespace, client: Namespace, ends: str, seconds: float, rate: float = 1.0) -> Iterator[dict[str, Any]]:
+def pulse(
+    server: Namespace, client: Namespace, ends: str, seconds: float, rate: float = 1.0
+) -> Iterator[dict[str, Any]]:
     """Send packets through every session during the block, and wait for the last; what is returned fills then."""
     server.ip(f"route replace local {BEHIND_SERVER}/{THEIR_LENGTH} dev lo")
     far = start_helper(server, sys.executable, "-m", "bench.pulse", "answer")

@@ -1,7 +1,7 @@
 """A packet a second, or a few, through each of many sessions and back, counted at both ends; each prints JSON.
 
-`python -m bench.pulse answer` at the servers' end sends back what comes until standard input ends. `python -m bench.pulse
-send SECONDS RATE` at the clients' end reads lines of our address and theirs.
+`python -m bench.pulse answer` at the servers' end sends back what comes until standard input ends;
+`python -m bench.pulse send SECONDS RATE` at the clients' end reads lines of our address and theirs.
 """
 
 import json
@@ -92,7 +92,7 @@ def _socket() -> socket.socket:
     return made
 
 
-def _sent(out: socket.socket, octets: bytes, source: bytes, target: object) -> bool:
+def _sent(out: socket.socket, octets: bytes, source: bytes, target: tuple[str, int]) -> bool:
     try:
         out.sendmsg([octets], [(socket.IPPROTO_IP, IP_PKTINFO, PKTINFO.pack(0, source, bytes(4)))], 0, target)
     except BlockingIOError:

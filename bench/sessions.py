@@ -2,16 +2,11 @@
 
 import json
 import statistics
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from subprocess import PIPE
 
-from tests.netns.programs import PASSWORD, USER
-
-from bench.helpers import helper
 from bench.callers import BEHIND_SERVER, THEIR_LENGTH
-from bench.network import SERVER, Network, data_path_flags, finish_helper, start_helper
+from bench.held import generator
+from bench.helpers import helper
+from bench.network import Network, data_path_flags, finish_helper, start_helper
 from bench.row import Row, at_least
 from bench.throughput import DIRECTIONS
 
@@ -27,7 +22,13 @@ Ends = list[tuple[str, str]]
 def sessions(runs: int, data_path: str) -> list[Row]:
     """Measure up, down and both, with one connection in each busy session; all others are open and idle."""
     rows = []
-    with Network() as network, network.our_server(data_path=data_path), _held(network, max(COUNTS), data_path) as ends:
+    with (
+        Network() as network,
+        network.our_server(data_path=data_path),
+        generator(network.client, max(COUNTS), *data_path_flags(data_path)) as clients,
+    ):
+        network.server.ip(f"route add local {BEHIND_SERVER}/{THEIR_LENGTH} dev lo")
+        ends = [(ours, theirs) for ours, theirs in clients.report["ends"]]
         for mode, words in DIRECTIONS.items():
             reached = {count: [_blast(network, ends[:count], mode) for _ in range(runs)] for count in COUNTS}
             alone = statistics.median(reached[1])
@@ -43,21 +44,6 @@ def sessions(runs: int, data_path: str) -> list[Row]:
                     )
                 )
     return rows
-
-
-@contextmanager
-def _held(network: Network, count: int, data_path: str) -> Iterator[Ends]:
-    """Hold so many sessions; return where a connection through each begins and ends."""
-    network.server.ip(f"route add local {BEHIND_SERVER}/{THEIR_LENGTH} dev lo")
-    command = (sys.executable, "-m", "bench.load", SERVER, "--user", USER, "--password", PASSWORD)
-    options = ("--sessions", str(count), *data_path_flags(data_path))
-    with network.client.start(*command, *options, stdin=PIPE, stdout=PIPE, text=True) as generator:
-        assert generator.stdout is not None
-        report = json.loads(generator.stdout.readline() or "{}")
-        if report.get("up") != count:
-            raise RuntimeError(f"{report.get('up')} of {count} sessions came up: {report.get('failures')}")
-        yield [(ours, theirs) for ours, theirs in report["ends"]]
-        generator.communicate("", PATIENCE)
 
 
 def _blast(network: Network, ends: Ends, mode: str) -> float:

@@ -36,18 +36,16 @@ def set_ups(sessions: int, runs: int) -> list[Row]:
                 rates.append(sessions / clients.report["seconds"])
                 busy.append((processor_seconds(server) - first[1]) / sessions * 1000)
                 octets.append((resident_octets(server) - first[0]) / sessions / 1024)
-    rate, memory = statistics.median(rates), statistics.median(octets)
+    rate, cost, memory = (statistics.median(found) for found in (rates, busy, octets))
     what = f"{sessions} sessions with MS-CHAPv2, MPPE 128, IPCP"
     return [
         at_least(
             f"set-ups per second, {what}",
             rate,
             RATE,
-            f"{rate:.0f} (runs {min(rates):.0f} to {max(rates):.0f}; server busy {statistics.median(busy):.2f} ms each)",
+            f"{rate:.0f} (runs {min(rates):.0f} to {max(rates):.0f}; server busy {cost:.2f} ms each)",
         ),
-        Row(
-            f"server memory per session, {what} held", f"{memory:.0f} KB", f"at most {MEMORY} KB", memory <= MEMORY
-        ),
+        Row(f"server memory per session, {what} held", f"{memory:.0f} KB", f"at most {MEMORY} KB", memory <= MEMORY),
     ]
 
 
@@ -59,9 +57,7 @@ def steady(runs: int) -> list[Row]:
             flags = ("--per-second", str(STEADY_RATE))
             with generator(network.client, STEADY_SESSIONS, *flags, processor=1) as clients:
                 found.append(clients.report["milliseconds"])
-    median, hundredth, most = (
-        statistics.median(run[name] for run in found) for name in ("median", "of 99 %", "most")
-    )
+    median, hundredth, most = (statistics.median(run[name] for run in found) for name in ("median", "of 99 %", "most"))
     return [
         Row(
             f"set-up, TCP connect to IPCP open, {STEADY_RATE} a second until {STEADY_SESSIONS:,} are held",

@@ -16,6 +16,7 @@ STATUS = {
     "data_path": {"kind": "engine", "processor": "sha", "threads": 2,
                   "totals": {"calls": 2, "unknown": 7, "malformed": 3, "unrouted": 1, "inside_full": 4, "sent_raw": 0}},
     "connections": 3, "waiting_to_log_in": 1, "sessions": 2, "sessions_up": 1, "event_listeners": 0,
+    "longest_turn": 0.0123,
     "limits": {"sessions": 1000, "addresses": 253, "unauthenticated": 100, "per_source": 10},
     "warnings": ["PPTP is not secure", "auth.methods allows PAP"],
 }  # fmt: skip
@@ -123,7 +124,7 @@ class StatusTests:
                 "2 logged in, 1 up",
                 "253 addresses",
             ),
-            *("unknown 7, malformed 3, unrouted 1", "inside_full 4", "warning", "auth.methods allows PAP"),
+            *("unknown 7, malformed 3, unrouted 1", "inside_full 4", "12.3 ms", "warning", "auth.methods allows PAP"),
         ):
             assert words in text
         assert "sent_raw" not in text

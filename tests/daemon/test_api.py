@@ -109,6 +109,7 @@ class StatusTests:
             assert (facts["connections"], facts["waiting_to_log_in"], facts["sessions"]) == (2, 1, 1)
             assert facts["limits"] == {"sessions": 7, "addresses": 253, "unauthenticated": 100, "per_source": 10}
             assert facts["data_path"]["totals"] == {"unknown": 0}
+            assert facts["longest_turn"] is None, "this loop does not measure"
             assert "not secure" in facts["warnings"][0]
             writer.close()
 

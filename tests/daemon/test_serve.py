@@ -4,7 +4,8 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 import structlog
 
-from openpptp.daemon.serve import FixedAddresses, listen
+from openpptp.daemon.config import Settings
+from openpptp.daemon.serve import FixedAddresses, few_descriptors, listen
 from openpptp.errors import SetupError
 
 
@@ -61,3 +62,18 @@ class FixedAddressesTests:
             addresses.lead(IPv4Network("10.77.1.5"), True)
             await addresses.settled()
         assert [line["event"] for line in lines] == ["the host does not let us"]
+
+
+class DescriptorTests:
+    """B-140: that there will be too few is said at the start."""
+
+    @pytest.mark.parametrize(("most", "sessions"), [(64, 0), (100, 36), (316, 252)])
+    def test_b140_too_few_for_the_sessions_allowed_are_named_with_the_remedy(self, most, sessions):
+        settings = Settings.model_validate({"network": {"pool": ["10.9.0.0/24"]}})
+        text = few_descriptors(settings, most)
+        assert f"{most} files, which is enough for about {sessions} sessions of the 253 that" in text
+        assert "LimitNOFILE=" in text
+
+    def test_enough_are_not_spoken_of(self):
+        settings = Settings.model_validate({"network": {"pool": ["10.9.0.0/24"]}})
+        assert few_descriptors(settings, 317) == ""

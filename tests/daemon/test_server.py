@@ -13,6 +13,7 @@ from tests.notation import frame
 
 from openpptp.backends.ranges import AddressRange, parse_range
 from openpptp.daemon.admission import LoginLimits
+from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.pace import Pace
 from openpptp.errors import EndReason
 from openpptp.tunnel import outputs as tell
@@ -523,6 +524,29 @@ class StopTests:
             writer.close()
             await home.at_rest()
             assert {line["reason"] for line in home.log.about("session ended")} == {"shutdown"}
+
+    async def test_b148_the_end_of_many_leaves_turns_to_the_others(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("openpptp.daemon.server.AT_ONCE", 2)
+        loop, turns = asyncio.get_running_loop(), [0]
+        stop, told = TunnelDriver.stop, []
+
+        def turn() -> None:
+            turns[0] += 1
+            loop.call_soon(turn)
+
+        def tell(driver: TunnelDriver, reason: EndReason) -> None:
+            if reason is EndReason.SHUTDOWN:
+                told.append(turns[0])
+            stop(driver, reason)
+
+        async with house(tmp_path) as home:
+            callers = [await home.log_in() for _ in range(6)]
+            monkeypatch.setattr(TunnelDriver, "stop", tell)
+            turn()
+            await home.server.stop()
+            await until(lambda: all(caller.over for caller in callers))
+            assert len(told) == 6
+            assert all(told.count(number) <= 2 for number in told)
 
     async def test_who_comes_while_it_stops_is_refused(self, tmp_path):
         async with house(tmp_path) as home:

@@ -53,6 +53,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
             f"{facts['connections']}; {facts['waiting_to_log_in']} not logged in, of which at most "
             f"{limits['unauthenticated']}, from one address {limits['per_source']}",
         ),
+        *([("longest turn", f"{1000 * turn:.1f} ms")] if (turn := facts["longest_turn"]) is not None else []),
         ("of no call", ", ".join(of_no_call)),
         *([("of all calls", ", ".join(others))] if others else []),
         *(("warning", visible(warning)) for warning in facts["warnings"]),

@@ -13,6 +13,7 @@ from openpptp.daemon.config import Settings
 from openpptp.daemon.data_path import describe
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.daemon.server import Server
+from openpptp.daemon.turns import longest_turn
 from openpptp.datapath.seam import Counters
 from openpptp.errors import SetupError
 from openpptp.tunnel.control_tables import State
@@ -47,6 +48,7 @@ def status(server: Server, settings: Settings, since: float, warnings: Sequence[
             "per_source": settings.limits.per_source,
         },
         "event_listeners": len(server.events),
+        "longest_turn": longest_turn(),
         "warnings": [words.INSECURE, *warnings],
     }
 

@@ -35,12 +35,14 @@ from openpptp.daemon.signals import end_on_signals
 from openpptp.daemon.turns import Loop, begin_to_serve
 from openpptp.daemon.watchers import Watchers
 from openpptp.errors import SetupError
+from openpptp.net.limits import raise_descriptor_limit
 from openpptp.net.links import Links
 from openpptp.net.notify import Notifier
 
 BACKLOG = 1024  # ours: a whole site reconnects at once after a power cut
 KERNEL_SEND_BUFFER = 32 * 1024  # ours: hundreds of control messages
 KERNEL_RECEIVE_BUFFER = 8 * 1024  # ours: bounds how many of them one turn of the event loop has to read
+OWN_DESCRIPTORS = 64  # ours: listeners, GRE, TUN, engine, accounting, users of the API, hooks
 
 
 def serve(
@@ -69,6 +71,9 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.report_defect)
     end_on_signals(stop)
+    warning = few_descriptors(settings, raise_descriptor_limit())
+    if warning:
+        log.warning(warning)
     async with AsyncExitStack() as undo:
         notifier = undo.enter_context(Notifier())
         where = settings.users.file, settings.users.pap_file, settings.server.name, log.warning
@@ -137,6 +142,18 @@ async def _open_api(
     undo.push_async_callback(api.close)
     await api.open(path)
     return reloader
+
+
+def few_descriptors(settings: Settings, most: int) -> str:
+    """Return in words that this process may not open files enough for the sessions the settings allow, or nothing."""
+    sessions = min(settings.limits.sessions, sum(entry.size for entry in settings.network.leases()))
+    if sessions + OWN_DESCRIPTORS <= most:
+        return ""
+    return (
+        f"this process may open {most} files, which is enough for about {max(0, most - OWN_DESCRIPTORS)} sessions of "
+        f"the {sessions} that limits.sessions and network.pool allow; raise the limit (ulimit -Hn, or LimitNOFILE= in "
+        "the unit)"
+    )
 
 
 def listen(address: IPv4Address, port: int) -> socket.socket:

@@ -40,7 +40,7 @@ class Turns(selectors.EpollSelector):
         self.longest, self._woke = 0.0, None
 
     def select(self, timeout: float | None = None) -> list[Ready]:
-        """Return what is ready, READY_AT_ONCE at most; nobody is asked again before all who were ready had their turn."""
+        """Return what is ready, READY_AT_ONCE at most; nobody is asked again before all who were had their turn."""
         self._measure()
         if not self._ready:
             self._ready.extend(super().select(timeout))
