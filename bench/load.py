@@ -31,8 +31,8 @@ def lead_in(device: str, mtu: int) -> None:
     """Make all addresses of the sessions this host's own, and the far ends reachable through the device."""
     for command in (
         f"link set {device} mtu {mtu} txqueuelen {QUEUE} up",
-        f"route add local {OURS} dev lo",
-        f"route add {BEHIND_SERVER}/{THEIR_LENGTH} dev {device}",
+        f"route replace local {OURS} dev lo",
+        f"route replace {BEHIND_SERVER}/{THEIR_LENGTH} dev {device}",
     ):
         subprocess.run(["ip", *command.split()], check=True)
 

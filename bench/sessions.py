@@ -4,7 +4,7 @@ import json
 import statistics
 
 from bench.callers import BEHIND_SERVER, THEIR_LENGTH
-from bench.held import generator
+from bench.generator import generator
 from bench.helpers import helper
 from bench.network import Network, data_path_flags, finish_helper, start_helper
 from bench.row import Row, at_least

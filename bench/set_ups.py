@@ -6,7 +6,8 @@ import sys
 
 from tests.netns.programs import PASSWORD, USER
 
-from bench.held import MEMORY, generator
+from bench.generator import generator
+from bench.held import MEMORY
 from bench.network import SERVER, Network, processor_seconds, resident_octets
 from bench.row import Row, at_least
 

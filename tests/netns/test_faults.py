@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.eventually import eventually
+from tests.netns.kills import SESSIONS, Victims
 from tests.netns.namespace import Namespace
 from tests.netns.programs import (
     CLIENT_DEVICE,
@@ -101,6 +102,13 @@ class KilledServerTests:
             assert guest.stop() == 0
             assert second.stop() == 0
         assert (state(server), state(client)) == before
+
+    def test_b145_p19_ten_random_moments_in_a_row_leave_nothing(self, make_namespace, tmp_path):
+        """Each is followed by a server that listens and has what a first one has; bench/kills.py measures how soon."""
+        victims = Victims(make_namespace("server"), make_namespace("client"), tmp_path / "server", seed=145)
+        kills = list(victims.run(10))
+        assert sum(kill.causes.get("lost", 0) for kill in kills) >= 2 * SESSIONS
+        victims.stop()
 
     @pytest.mark.parametrize("settings", [{}, {"server": {"interface": "pptp9"}}], ids=["same name", "other name"])
     def test_a_start_that_needs_none_of_it_takes_it_back(self, topology, tmp_path, settings):
