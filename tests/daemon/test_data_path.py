@@ -87,6 +87,7 @@ class Opened:
 
     def _engine(self, gre, tun, **how):
         self.did.append((len(gre), tun, how["carrier"], how["merges_udp"]))
+        self.broken = how["broken"]
         return "the engine"
 
 
@@ -146,6 +147,19 @@ class DoorsTests:
             else:
                 with pytest.raises(OSError, match="Bad file descriptor"):
                     os.fstat(reading)
+
+    async def test_whoever_opens_them_hears_when_packets_are_read_no_more(self, opened):
+        heard = []
+        async with AsyncExitStack() as undo:
+            for kind in ("engine", "reference"):
+                doors = Doors(DataPathWishes(kind, threads=1), Log().logger, undo, broken=heard.append)
+                doors.open_gre()
+                doors.open_tun("pptp0")
+                path = doors.open_data_path(**CALLBACKS)
+            opened.broken("the engine's words")
+            path._broken("the reference's words")
+            path.close()
+        assert heard == ["the engine's words", "the reference's words"]
 
     async def test_what_was_opened_is_closed_when_a_later_step_fails(self, opened):
         async def start() -> None:

@@ -337,3 +337,34 @@ class DefectTests:
         stand.connect().driver.data_received(b"x")
         self.gone(stand)
         assert stand.transport.sent == []
+
+
+class MemoryTests:
+    """B-141: memory that has run out costs the connection that asked for it, without a traceback."""
+
+    @pytest.mark.parametrize("error", [MemoryError(), OSError(12, "Cannot allocate memory")])
+    async def test_b141_the_connection_is_dropped_in_words_and_nothing_stays(self, error):
+        stand = Stand(connected=[tell.OpenPath(CALL)], receive=error).connect()
+        stand.driver.data_received(b"x")
+        assert (stand.calls, stand.driver.ended, stand.transport.aborted) == ({}, True, True)
+        assert stand.script.forgotten
+        assert stand.data_path.open_calls == {}
+        assert [type(output) for output in stand.owner.asked] == [tell.SessionEnded, tell.TunnelEnded]
+        assert stand.owner.asked[0].reason is EndReason.RESOURCES
+        (line,) = [line for line in stand.log.lines if line["log_level"] == "error"]
+        assert "no memory left" in line["event"]
+        assert "exc_info" not in line
+
+    async def test_b141_a_log_that_finds_no_memory_either_changes_nothing(self, monkeypatch):
+        stand = Stand(connected=[tell.OpenPath(CALL)], receive=MemoryError()).connect()
+        stand.owner.raises = tell.SessionEnded
+        log = type("Full", (), dict.fromkeys(("error", "exception"), _no_memory))()
+        monkeypatch.setattr(stand.driver, "log", log)
+        stand.driver.data_received(b"x")
+        assert (stand.calls, stand.driver.ended, stand.transport.aborted) == ({}, True, True)
+        assert stand.data_path.open_calls == {}
+        assert [type(output) for output in stand.owner.asked] == [tell.SessionEnded, tell.TunnelEnded]
+
+
+def _no_memory(*_: object, **__: object) -> None:
+    raise MemoryError

@@ -218,12 +218,14 @@ class EventsTests:
 class ThreadsTests:
     """The engine's own threads."""
 
-    async def test_a_thread_that_ends_is_told_in_the_log(self, capsys):
+    async def test_a_thread_that_ends_is_told_in_the_log_and_to_the_owner(self, capsys):
         path = EngineDataPath.__new__(EngineDataPath)
-        path._loop = asyncio.get_running_loop()
+        heard = []
+        path._loop, path._broken = asyncio.get_running_loop(), heard.append
         await asyncio.to_thread(path._thread_failed, OSError(77, "File descriptor in bad state"))
         await asyncio.sleep(0)
         assert "a thread of the engine ended" in capsys.readouterr().out
+        assert heard == ["a thread of the engine ended (File descriptor in bad state)"]
 
 
 def test_all_counters_of_the_seam_are_counted_by_the_engine():

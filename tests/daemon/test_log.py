@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import structlog
+from tests.machine import REPOSITORY
 
 from openpptp.daemon.log import Seldom, report_defect, set_up
 
@@ -138,6 +142,36 @@ class FullDiskTests:
         assert "written" in second
 
 
+NOBODY_READS = """
+import structlog
+from openpptp.daemon.log import set_up
+set_up("info", "text")
+for number in range(3000):
+    structlog.get_logger().info(f"line {number} " + 100 * "x")
+print("went on", flush=True)
+input()
+structlog.get_logger().info("read again")
+"""
+
+
+class HangingReaderTests:
+    """B-148: a reader of the log that does not read: a pager, a terminal held by Ctrl-S, a journal that is stuck."""
+
+    def test_b148_it_costs_lines_that_are_counted_and_the_program_goes_on(self):
+        command = [sys.executable, "-c", NOBODY_READS]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(
+            command, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}, **pipes
+        ) as program:
+            assert program.stdout.readline() == "went on\n"
+            _, said = program.communicate("\n", timeout=20)
+        written = [line for line in said.splitlines() if "line " in line]
+        (counted,) = [line for line in said.splitlines() if "could not be written" in line]
+        lost = int(counted.rpartition(" lines of the log")[0].split()[-1])
+        assert 3000 - len(written) <= lost <= 3000 - len(written) + 1, "the last one before may be cut"
+        assert "read again" in said.splitlines()[-1]
+
+
 class DefectTests:
     """What the event loop catches is written to this log."""
 
@@ -158,3 +192,12 @@ class DefectTests:
             )
         (line,) = stream.getvalue().splitlines()
         assert "Too many open files" in line
+
+    @pytest.mark.parametrize("error", [MemoryError(), OSError(12, "Cannot allocate memory")])
+    def test_b141_no_memory_is_said_in_a_line_and_is_no_defect(self, error):
+        stream = io.StringIO()
+        set_up("info", "text", stream)
+        report_defect(None, {"message": "Fatal read error on socket transport", "exception": error})
+        (line,) = stream.getvalue().splitlines()
+        assert "the system refuses" in line
+        assert "no memory is left" in line

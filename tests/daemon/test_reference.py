@@ -389,11 +389,13 @@ class FaultsTests:
     @pytest.mark.parametrize("fault", [lambda limit: [], lambda limit: (_ for _ in ()).throw(OSError(77, "gone"))])
     async def test_a_device_that_is_ready_for_ever_and_gives_nothing_is_read_no_more(self, fault):
         async with self.pair().up() as pair:
-            calls = []
+            calls, heard = [], []
+            pair.server.path._broken = heard.append
             pair.server.tun.receive = lambda limit: calls.append(1) or fault(limit)
             pair.server.system.send(ip(BOB, ANN))
             await pair.clock.turns(2 * IDLE_WAKES + 50)
             assert len(calls) == IDLE_WAKES + 1
+            assert heard == ["a packet device is always ready and gives nothing"]
             pair.client.path.send_frame(0, ECHO)
             await pair.clock.turns()
             assert pair.server.frames == [(7, ECHO)]

@@ -508,6 +508,30 @@ def _serves(home, driver, caller) -> bool:
     )
 
 
+class MemoryTests:
+    """B-141: a connection for which there is no memory leaves nothing at the door."""
+
+    @pytest.mark.parametrize("where", ["__init__", "connection_made"])
+    async def test_b141_who_comes_when_there_is_none_is_turned_away_and_the_next_comes_in(
+        self, tmp_path, monkeypatch, where
+    ):
+        async with house(tmp_path, limits={"per_source": 1}) as home:
+            reports = []
+            asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reports.append(context))
+            with monkeypatch.context() as patch:
+                patch.setattr(f"openpptp.daemon.server.TunnelDriver.{where}", _no_memory)
+                reader, writer = await home.plain()
+                await closed(reader)
+                writer.close()
+            await home.at_rest()
+            assert [type(context["exception"]) for context in reports] == [MemoryError]
+            assert await home.log_in()
+
+
+def _no_memory(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
 class StopTests:
     """P-20: stop takes leave of every peer, in every stage."""
 

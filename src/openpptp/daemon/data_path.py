@@ -9,6 +9,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.daemon.engine import EngineDataPath
+from openpptp.daemon.guarded import Broken, ignored
 from openpptp.daemon.reference import ReferenceDataPath
 from openpptp.daemon.wishes import DataPathWishes, DataPathWord
 from openpptp.datapath.seam import DataPath, EncryptionLost, FrameReceived
@@ -24,8 +25,11 @@ MOST_BY_ITSELF = 4  # ours: more threads each way are an administrator's choice
 class Doors:
     """The raw sockets, the TUN device and the data path between them; what it opens, its stack closes."""
 
-    def __init__(self, wishes: DataPathWishes, log: FilteringBoundLogger, undo: AsyncExitStack) -> None:
-        """Choose; raises SetupError when the wish cannot be granted."""
+    def __init__(
+        self, wishes: DataPathWishes, log: FilteringBoundLogger, undo: AsyncExitStack, *, broken: Broken = ignored
+    ) -> None:
+        """Choose; raises SetupError when the wish cannot be granted. broken hears when packets are read no more."""
+        self._broken = broken
         self._wishes = wishes
         self._log = log
         self._undo = undo
@@ -67,7 +71,12 @@ class Doors:
         if not self._native:
             self._log.info("data path", kind="reference")
             return ReferenceDataPath(
-                self._gre[0], self._tun, frame_received=frame_received, encryption_lost=encryption_lost, loop=loop
+                self._gre[0],
+                self._tun,
+                frame_received=frame_received,
+                encryption_lost=encryption_lost,
+                loop=loop,
+                broken=self._broken,
             )
         path = EngineDataPath(
             self._gre,
@@ -77,6 +86,7 @@ class Doors:
             encryption_lost=encryption_lost,
             loop=loop,
             carrier=self._wishes.carrier,
+            broken=self._broken,
         )
         self._log.info(
             "data path",

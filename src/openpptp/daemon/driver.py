@@ -5,6 +5,7 @@ handed to the Owner: the server or the client.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv4Address
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Protocol, cast
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.credentials import Answer
+from openpptp.daemon import log as logs
 from openpptp.daemon.calls import Calls
 from openpptp.daemon.conversation import Conversations
 from openpptp.daemon.pace import STRANGER, Pace
@@ -29,6 +31,7 @@ from openpptp.wire.notation import describe_frame
 CLOSE_TIMEOUT = 5.0  # ours: seconds a peer that does not read may keep a closed connection waiting for its last octets
 NOTES = 10  # ours: notes about one peer in ten seconds; what it does must not fill the log
 DEBUG = 10  # structlog's number for the level
+OUT_OF_MEMORY = "there is no memory left for this control connection; it is dropped"
 SEND_BUFFER_LIMIT = 64 * 1024  # ours: a peer that reads nothing for this long is gone (accel-ppp lost replies here)
 
 
@@ -185,9 +188,8 @@ class TunnelDriver(asyncio.Protocol):
         try:
             self._perform(step(*arguments, self._loop.time()))
             self._rearm()
-        except Exception:
-            self.log.exception("a defect in this program; this control connection is dropped", seldom=1)
-            self._fail()
+        except Exception as error:
+            self._give_up(error)
 
     # Outputs
 
@@ -324,10 +326,18 @@ class TunnelDriver(asyncio.Protocol):
             if self._transport.get_write_buffer_size():
                 self._loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
 
-    def _fail(self) -> None:
-        """Leave nothing of this connection behind after a defect; a second one on the way changes nothing."""
+    def _give_up(self, error: Exception) -> None:
+        """Drop the connection after a defect, or when memory has run out; it costs this connection only."""
+        if logs.out_of_memory(error):
+            self._in_any_case(lambda words: self.log.error(words, seldom=1), OUT_OF_MEMORY)
+            self._fail(EndReason.RESOURCES, EndReason.RESOURCES.value.sentence)
+            return
+        self.log.error("a defect in this program; this control connection is dropped", exc_info=error, seldom=1)
+        self._fail(EndReason.PROTOCOL_ERROR, "a defect in this program ended the session")
+
+    def _fail(self, reason: EndReason, detail: str) -> None:
+        """Leave nothing of this connection behind; a second defect on the way changes nothing."""
         self._pending.clear()
-        reason, detail = EndReason.PROTOCOL_ERROR, "a defect in this program ended the session"
         for call_id in list(self._open_calls):
             ended = tell.SessionEnded(call_id, None, reason, detail)
             for step, argument in (
@@ -344,4 +354,5 @@ class TunnelDriver(asyncio.Protocol):
         try:
             step(argument)
         except Exception:
-            self.log.exception("a second defect while the connection was dropped", seldom=1)
+            with contextlib.suppress(MemoryError):
+                self.log.exception("a second defect while the connection was dropped", seldom=1)

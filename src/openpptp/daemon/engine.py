@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from openpptp.credentials import Encryption
-from openpptp.daemon.guarded import Guarded
+from openpptp.daemon.guarded import Broken, Guarded, ignored
 from openpptp.daemon.shortcuts import Shortcuts, open_shortcuts
 from openpptp.daemon.wishes import CarrierWord
 from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside, Rate
@@ -46,10 +46,12 @@ class EngineDataPath(Guarded):
         encryption_lost: EncryptionLost,
         loop: asyncio.AbstractEventLoop,
         carrier: CarrierWord = "raw",
+        broken: Broken = ignored,
     ) -> None:
         """Start the threads, one in each direction for each socket; the queues of the TUN device may come later.
 
-        merges_udp says whether that device takes several datagrams as one large one.
+        merges_udp says whether that device takes several datagrams as one large one. broken hears when packets are
+        read no more.
         The callbacks are called from the loop, never from within a method of this object. Raises SetupError where
         there is no engine.
         """
@@ -60,6 +62,7 @@ class EngineDataPath(Guarded):
         self._loop = loop
         self._closed = False
         self._merges_udp = merges_udp
+        self._broken = broken
         self._shortcuts: Shortcuts | None = None
         self._peers: dict[int, tuple[int, int]] = {}
         "Peer and our address of each call."
@@ -187,6 +190,7 @@ class EngineDataPath(Guarded):
 
     def _report(self, error: OSError) -> None:
         _log.error("a thread of the engine ended; its packets are read no more", error=str(error))
+        self._broken(f"a thread of the engine ended ({error.strerror})")
 
 
 def keys(encryption: Encryption) -> Keys:

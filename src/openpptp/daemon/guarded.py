@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import structlog
 
+Broken = Callable[[str], None]
+"Hears, in the event loop, why a data path reads packets no more."
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def ignored(_why: str) -> None:
+    """Leave it at the line in the log."""
 
 
 class Guarded:

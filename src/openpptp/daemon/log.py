@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import select
 import sys
 import time
 from collections import OrderedDict
@@ -17,6 +19,8 @@ SECRET = frozenset(
 "Names whose values are never written, at any level; also as the last word of a longer name."
 FIRST = ("timestamp", "level", "event", "session", "peer", "call")
 QUIET = 10.0  # ours: seconds until the same kind of line from the same source is written again (B-149)
+READER_PATIENCE = 0.1  # ours: seconds we stand still for a reader of the log that hangs; once, then not at all
+PORTION = 1024  # characters; four octets each fit into a pipe that is ready, which has room for 4,096 (pipe(7))
 SOURCES = 4096  # ours: sources remembered, so that spoofed addresses cannot fill the memory
 
 Event = MutableMapping[str, Any]
@@ -58,22 +62,34 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
 
 
 class _Unfailing:
-    """Writes where it can; a full disk or a reader that went away costs lines, never the program (B-143)."""
+    """Writes where it can; a full disk (B-143) or a reader that hangs (B-148) costs lines, never the program."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lost = 0
+        self._poll: select.poll | None = None
+        with contextlib.suppress(OSError, ValueError):  # what has no descriptor cannot make us wait
+            descriptor = stream.fileno()
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLOUT)
 
     def write(self, text: str) -> None:
         try:
             if self._lost:
-                self._stream.write(f"{self._lost} lines of the log could not be written\n")
-                self._stream.flush()
+                self._put(f"{self._lost} lines of the log could not be written\n")
                 self._lost = 0
-            self._stream.write(text)
-            self._stream.flush()
+            self._put(text)
         except OSError:
             self._lost += 1
+
+    def _put(self, text: str) -> None:
+        """Write in portions of which each fits where there is room at all; raise OSError when there is none in time."""
+        for start in range(0, len(text), PORTION):
+            patience = 0 if self._lost else READER_PATIENCE
+            if self._poll is not None and not self._poll.poll(1000 * patience):
+                raise BlockingIOError(errno.EAGAIN, "the reader of the log does not read")
+            self._stream.write(text[start : start + PORTION])
+            self._stream.flush()
 
     def flush(self) -> None:
         with contextlib.suppress(OSError):
@@ -102,7 +118,9 @@ class _SeldomLines:
 def report_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what the event loop caught, for loop.set_exception_handler; asyncio's own way is not this log."""
     error = context.get("exception")
-    if isinstance(error, OSError):
+    if error is not None and out_of_memory(error):
+        report_refusal(OSError(errno.ENOMEM, "no memory is left"), context["message"])
+    elif isinstance(error, OSError):
         report_refusal(error, context["message"])
     else:
         structlog.get_logger().error("a defect in this program", what=context["message"], exc_info=error, seldom=1)
@@ -111,6 +129,11 @@ def report_defect(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def report_refusal(error: OSError, what: str) -> None:
     """Log that the system lacks what we need, as descriptors."""
     structlog.get_logger().error("the system refuses", what=what, why=error.strerror or str(error), seldom=1)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether what went wrong is that memory has run out (B-141): no defect, and no traceback is of use."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def without_secrets(_logger: Any, _method: str, event: Event) -> Event:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 import structlog
 
 from openpptp.credentials import Encryption
-from openpptp.daemon.guarded import Guarded
+from openpptp.daemon.guarded import Broken, Guarded, ignored
 from openpptp.datapath.path import Item, Path, Way
 from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside
 from openpptp.datapath.table import Call, CallTable
@@ -36,8 +36,9 @@ class ReferenceDataPath(Guarded):
         frame_received: FrameReceived,
         encryption_lost: EncryptionLost,
         loop: asyncio.AbstractEventLoop,
+        broken: Broken = ignored,
     ) -> None:
-        """Start to read both sides; tun may come later by attach_tun.
+        """Start to read both sides; tun may come later by attach_tun. broken hears when one is read no more.
 
         The callbacks are called from the loop, never from within a method of this object.
         """
@@ -49,6 +50,7 @@ class ReferenceDataPath(Guarded):
         self._frame_received = frame_received
         self._encryption_lost = encryption_lost
         self._loop = loop
+        self._broken = broken
         self._table = CallTable()
         self._due: list[tuple[float, int, Call]] = []
         "Heap of (when, tie-breaker, call); entries other than for the time a call is armed for are stale."
@@ -208,6 +210,7 @@ class ReferenceDataPath(Guarded):
         if self._readers[descriptor] > IDLE_WAKES:
             _log.error("a packet device is broken; it is read no more", descriptor=descriptor)
             self._unwatch(descriptor)
+            self._broken("a packet device is always ready and gives nothing")
 
     # --- time
 

@@ -68,6 +68,12 @@ def serve(
 
 async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, monitor: MonitorLink | None) -> None:
     stop = asyncio.Event()
+    failures: list[str] = []
+
+    def broken(why: str) -> None:
+        failures.append(why)
+        stop.set()
+
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.report_defect)
     end_on_signals(stop)
@@ -82,7 +88,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         pool = AddressPool(network.pool, our_address=network.our_address(), named=network.pools)
         listener = listen(settings.server.listen, settings.server.port)
         undo.callback(listener.close)
-        doors = Doors(settings.data_path(), log, undo)
+        doors = Doors(settings.data_path(), log, undo, broken=broken)
         doors.open_gre(None if settings.server.listen.is_unspecified else settings.server.listen)
         doors.open_nodes()
         warnings = settings.warnings()
@@ -122,6 +128,11 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         log.info("stopping", sessions=len(server.sessions))
         server.events.publish("stopping", sessions=len(server.sessions))
     log.info("stopped; device, routes, forwarding and firewall are as they were before")
+    if failures:
+        raise SetupError(
+            f"the server has ended, because its sessions carried no data any more: {failures[0]}; was the device "
+            f"{settings.server.interface} deleted? Start it again, and it makes anew what it needs"
+        )
 
 
 async def _open_api(

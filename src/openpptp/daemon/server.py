@@ -150,11 +150,19 @@ class Server:
             transport.abort()
             return None
         self._admission.enter(peer)
-        driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
-        driver.log = driver.log.bind(session=driver.names.connection)
-        self._drivers.add(driver)
-        self.events.publish("connected", session=driver.names.connection, peer=str(peer))
-        driver.connection_made(transport)
+        driver = None
+        try:
+            driver = TunnelDriver(self._make_tunnel, self._data_path, self.calls, self, self._log)
+            driver.log = driver.log.bind(session=driver.names.connection)
+            self._drivers.add(driver)
+            self.events.publish("connected", session=driver.names.connection, peer=str(peer))
+            driver.connection_made(transport)
+        except BaseException:  # no memory, most of all: nothing is to stay of it
+            self._admission.leave(peer)
+            if driver is not None:
+                self._drivers.discard(driver)
+            transport.abort()
+            raise
         self._waiting_room.enter(driver)
         return driver
 
