@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import stat
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -97,7 +98,7 @@ async def up(home: House, count: int = 1) -> None:
 
 
 class StatusTests:
-    """GET /status."""
+    """GET /status; B-113: that the log-in can be broken is said."""
 
     async def test_it_names_version_carrier_sessions_limits_and_weaknesses(self, tmp_path):
         async with steered(tmp_path, limits={"sessions": 7}) as it:
@@ -426,7 +427,7 @@ class ReloadTests:
             assert any("<auth chap MS>" in line for line in said)
             assert first.up
 
-    async def test_a_bad_file_is_refused_in_its_words_and_nothing_changes_p21(self, tmp_path):
+    async def test_b147_a_bad_file_is_refused_in_its_words_and_nothing_changes_p21(self, tmp_path):
         async with steered(tmp_path) as it:
             caller = await it.home.log_in()
             it.file = SetupError("openpptp.toml:3: limits.sessions: must be at least 1", exit_code=2)
@@ -436,6 +437,32 @@ class ReloadTests:
             assert it.reloader.settings == it.home.settings
             assert it.home.log.about("settings not read again; nothing has changed")
             assert caller.up
+
+    async def test_b147_reloads_that_meet_go_one_after_the_other(self, tmp_path):
+        """accel-ppp 84481295: a second one while the first runs, here with a file that is wrong by then."""
+        async with steered(tmp_path) as it:
+            reading, go_on = threading.Event(), threading.Event()
+            reread, files = it._reread, []
+
+            def slowly() -> Settings:
+                files.append(it.file)
+                reading.set()
+                go_on.wait(20)
+                return reread() if len(files) > 1 else files[0]
+
+            it.reloader._reread = slowly
+            it.write(limits={"sessions": 7})
+            first = asyncio.create_task(it.ask(it.client.reload))
+            await until(reading.is_set)
+            it.file = SetupError("openpptp.toml:3: limits.sessions: must be at least 1", exit_code=2)
+            second = asyncio.create_task(it.ask(it.client.reload))
+            await until(lambda: len(it.api._tasks) == 2)
+            assert len(files) == 1, "the second waits"
+            go_on.set()
+            assert [change["key"] for change in (await first)["applied"]] == ["limits.sessions"]
+            with pytest.raises(SetupError, match=r"openpptp\.toml:3"):
+                await second
+            assert it.reloader.settings.limits.sessions == 7
 
     async def test_a_secrets_file_that_cannot_be_read_is_refused_and_nothing_changes(self, tmp_path):
         async with steered(tmp_path) as it:

@@ -366,7 +366,7 @@ class OrderTests:
         await living
         assert out.read_text().split() == ["up", "down"]
 
-    async def test_a_hanging_one_holds_up_its_own_session_only(self, start, script, out, monkeypatch):
+    async def test_b148_a_hanging_one_holds_up_its_own_session_only(self, start, script, out, monkeypatch):
         monkeypatch.setattr(hooks, "EXIT_TIMEOUT", 0.1)
         script("ip-up", 'if [ "$PEERNAME" = slow ]; then sleep 1000; fi; echo "$PEERNAME" >>OUT')
         running = start(at_once=2, timeout=600)

@@ -128,7 +128,7 @@ class FaultTests:
             (row,) = accounted(tmp_path / "server")
             assert (row["octets_in"], row["cause"]) == (OCTETS, "peer-request")
 
-    def test_a_hanging_hook_holds_up_neither_sessions_nor_the_end(self, topology, tmp_path):
+    def test_b148_a_hanging_hook_holds_up_neither_sessions_nor_the_end(self, topology, tmp_path):
         directory = hooks(tmp_path, "exec sleep 1000", "auth-up", "ip-up")
         with serving(
             topology.server, tmp_path / "server", hooks={"directory": str(directory), "timeout": 600}

@@ -7,6 +7,7 @@ from openpptp.backends.known import Admitted
 from openpptp.backends.policy import Policy
 from openpptp.backends.users import SecretsUsers, Users
 from openpptp.credentials import Presented, Refused
+from openpptp.daemon.beside import beside
 
 
 class CurrentUsers:
@@ -65,7 +66,7 @@ class CurrentUsers:
 
     async def _read(self) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(None, self._users.refresh)
+            await beside(self._users.refresh)
         finally:
             self._reading = None
             waiting, self._waiting = self._waiting, []

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Self
 
 from structlog.typing import FilteringBoundLogger
@@ -14,6 +13,7 @@ from openpptp.backends.file_access import missing
 from openpptp.backends.secrets_file import read
 from openpptp.backends.users import open_users
 from openpptp.daemon import log as logs
+from openpptp.daemon.beside import beside
 from openpptp.daemon.config import Settings
 from openpptp.daemon.server import Server
 from openpptp.errors import SetupError
@@ -149,17 +149,16 @@ class Reloader:
         return report
 
     async def _reload(self) -> Report:
-        loop = asyncio.get_running_loop()
-        reading = await loop.run_in_executor(None, self._reread)
+        reading = await beside(self._reread)
         wanted = reading.settings
         report = compare(self.settings, wanted)
         settings = merged(self.settings, wanted, report.applied)
-        problems = await loop.run_in_executor(None, problems_of_users, settings)
+        problems = await beside(problems_of_users, settings)
         keys = {change.key for change in report.applied}
         users = None
         if keys & {"users.store", "users.file", "users.pap_file", "server.name"}:
             where = settings.users.file, settings.users.pap_file, settings.server.name, self._log.warning
-            users = await loop.run_in_executor(None, partial(open_users, *where, store=settings.users.store))
+            users = await beside(open_users, *where, store=settings.users.store)
         if "admin.group" in keys:
             self.regroup(settings.admin.group)
         self._server.adopt(settings, users)
