@@ -527,6 +527,19 @@ class MemoryTests:
             assert [type(context["exception"]) for context in reports] == [MemoryError]
             assert await home.log_in()
 
+    async def test_b141_what_those_who_are_in_may_need_is_left_to_them(self, tmp_path, monkeypatch):
+        async with house(tmp_path) as home:
+            caller = await home.log_in()
+            with monkeypatch.context() as patch:
+                patch.setattr("openpptp.daemon.server.has_memory", lambda octets: octets < 1 << 20)
+                reader, writer = await home.plain()
+                await closed(reader)
+                writer.close()
+                (line,) = home.log.about("connection refused")
+                assert line["why"] == "this system has no memory for another connection"
+                assert caller.up
+            assert await home.log_in(user="bob", password="pass")
+
 
 def _no_memory(*_: object, **__: object) -> None:
     raise MemoryError

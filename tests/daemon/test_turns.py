@@ -126,6 +126,35 @@ class LoopTests:
         with asyncio.Runner(loop_factory=Loop) as runner:
             assert runner.run(talk()) == b"hello"
 
+    def test_b141_memory_that_runs_out_in_the_loop_itself_costs_a_turn(self, monkeypatch):
+        left = [3]
+        poll = selectors.EpollSelector.select
+
+        def select(selector: Turns, timeout: float | None = None) -> object:
+            if left[0]:
+                left[0] -= 1
+                raise MemoryError
+            return poll(selector, timeout)
+
+        async def wait() -> str:
+            await asyncio.sleep(0)
+            return "went on"
+
+        with asyncio.Runner(loop_factory=Loop) as runner, structlog.testing.capture_logs() as lines:
+            runner.get_loop()
+            monkeypatch.setattr(module, "PAUSE", 0)
+            monkeypatch.setattr(selectors.EpollSelector, "select", select)
+            assert runner.run(wait()) == "went on"
+        assert left == [0]
+        assert [line["why"] for line in lines] == ["no memory is left"] * 3
+
+    def test_b141_memory_that_runs_out_in_what_it_runs_is_told(self):
+        async def fail() -> None:
+            raise MemoryError
+
+        with asyncio.Runner(loop_factory=Loop) as runner, pytest.raises(MemoryError):
+            runner.run(fail())
+
     def test_what_was_there_before_serving_is_neither_measured_nor_collected(self, monkeypatch):
         """A full collection in the middle of log-ins stops the loop for 0.1 ms for each session there is."""
         did = []

@@ -2,7 +2,7 @@ import resource
 
 import pytest
 
-from openpptp.net.limits import MOST_DESCRIPTORS, raise_descriptor_limit
+from openpptp.net.limits import MOST_DESCRIPTORS, has_memory, raise_descriptor_limit
 
 INFINITY = resource.RLIM_INFINITY
 
@@ -44,3 +44,13 @@ class DescriptorTests:
     def test_a_system_that_refuses_leaves_it_as_it_is(self, system):
         self.refuses = True
         assert raise_descriptor_limit() == 1024
+
+
+class MemoryTests:
+    """RLIMIT_AS, and what the system promises."""
+
+    def test_what_there_is_is_there_and_stays_free(self):
+        assert all(has_memory(1 << 20) for _ in range(1000))
+
+    def test_b141_what_no_system_has_is_not_there(self):
+        assert not has_memory(1 << 60)

@@ -32,6 +32,7 @@ from openpptp.daemon.session_record import SessionRecord, SessionWatcher
 from openpptp.daemon.waiting_room import WaitingRoom
 from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import EndReason
+from openpptp.net.limits import has_memory
 from openpptp.tunnel import outputs as tell
 from openpptp.tunnel.call_ids import CallIds
 from openpptp.tunnel.settings import Side
@@ -40,6 +41,7 @@ from openpptp.tunnel.tunnel import Tunnel
 OpenDataPath = Callable[..., DataPath]
 "Opens a data path that reports to frame_received and encryption_lost (datapath/seam.py), both given by keyword."
 
+HEADROOM = 16 * 1024 * 1024  # ours: octets that whoever comes must leave to those who are in (B-141)
 STOP_TIMEOUT = 5.0  # ours: seconds for all peers to take leave when the server stops (promise P-20)
 AT_ONCE = 20  # ours: connections told of the end before the others have a turn; each takes half a millisecond
 ABORT_TIMEOUT = 1.0  # ours: seconds until connections that were dropped are gone; the event loop needs but a few turns
@@ -131,6 +133,8 @@ class Server:
             refusal = "it is none of limits.sources"
         elif not self._guard.may_connect(peer, self._loop.time()):
             refusal = "too many failed log-ins from this address"
+        elif not has_memory(HEADROOM):
+            refusal = "this system has no memory for another connection"
         else:
             refusal = self._admission.refusal(peer)
         if refusal is None:

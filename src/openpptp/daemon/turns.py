@@ -1,16 +1,19 @@
 """The server's event loop, which keeps its turns short and measures them: whatever waits, waits a turn at the most."""
 
 import asyncio
+import contextlib
 import gc
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
 
 import structlog
 
 LONG = 0.25  # ours: seconds from which a turn is worth a line in the log (B-148)
 READY_AT_ONCE = 64  # ours: connections served in one turn; when a site hangs up, a thousand are ready at once
+PAUSE = 0.05  # ours: seconds until memory is asked for again; without it there would be nothing but asking
 YOUNG, MIDDLE, OLD = 700, 10, 1000
 """Thresholds of the collector of cyclic garbage; the first two are Python's own.
 
@@ -18,6 +21,7 @@ A full collection walks every object of every session, 0.1 ms each, and Python's
 per thousand log-ins. What ends leaves little to it: sessions are no cycles, asyncio's transports are small ones.
 """
 
+Result = TypeVar("Result")
 Ready = tuple[selectors.SelectorKey, int]
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -64,12 +68,24 @@ class Turns(selectors.EpollSelector):
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose turns are measured."""
+    """An event loop whose turns are measured, and which goes on when memory runs out within itself."""
 
     def __init__(self) -> None:
         """Make it with its own selector."""
         self.turns = Turns()
         super().__init__(self.turns)
+
+    def run_until_complete(self, future: Generator[Any, None, Result] | Awaitable[Result]) -> Result:
+        """Run as any loop does; where it finds no memory itself, it loses a turn, not the program (B-141)."""
+        while True:
+            try:
+                return super().run_until_complete(future)
+            except MemoryError:
+                if not asyncio.isfuture(future) or future.done():
+                    raise
+                with contextlib.suppress(MemoryError):
+                    _log.error("the system refuses", what="the event loop", why="no memory is left", seldom=1)
+                time.sleep(PAUSE)
 
 
 def longest_turn() -> float | None:

@@ -1,6 +1,7 @@
 """What the system lets this process have."""
 
 import contextlib
+import mmap
 import resource
 
 MOST_DESCRIPTORS = 70_000  # ours: 65,535 sessions, each a connection, and what else is open
@@ -16,3 +17,12 @@ def raise_descriptor_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return soft
+
+
+def has_memory(octets: int) -> bool:
+    """Tell whether this process could have so much more memory, under its own limit and the system's promise."""
+    try:
+        mmap.mmap(-1, octets, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except (OSError, MemoryError):
+        return False
+    return True
