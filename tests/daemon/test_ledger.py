@@ -185,6 +185,6 @@ class ServerTests:
             await home.log_in()
             await until(lambda: book.rows)
             (driver,) = home.server._drivers
-            driver._fail()
+            driver._fail(EndReason.PROTOCOL_ERROR, "a defect in this program ended the session")
             await home.at_rest()
             assert [row.cause for row in book.rows] == [None, "protocol-error"]
