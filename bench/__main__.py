@@ -134,10 +134,12 @@ def main() -> None:
 
 
 def replaced(table: str, rows: list[str]) -> str:
-    """Return the table with these rows in place of those on the same subject; new ones at its end."""
+    """Return the text with these rows in place of those on the same subject; new ones at the first table's end."""
     new = {row.split(" | ")[0]: row for row in rows}
     lines = [new.pop(line.split(" | ")[0], line) for line in table.splitlines()]
-    return "\n".join([*lines, *new.values()]) + "\n"
+    begin = lines.index(HEAD.splitlines()[1])
+    end = next((number for number, line in enumerate(lines) if number > begin and not line.startswith("|")), len(lines))
+    return "\n".join([*lines[:end], *new.values(), *lines[end:]]) + "\n"
 
 
 if __name__ == "__main__":

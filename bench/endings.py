@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.eventually import eventually
 from tests.netns.programs import Program
 
 from bench.generator import WHOLE_LEAVE, generator, pulse
@@ -110,6 +111,7 @@ def sent_home() -> list[Row]:
         seconds = time.monotonic() - began
         told = clients.state()["told"].get(WHOLE_LEAVE, 0)
         turn = 1000 * api(program).status()["longest_turn"]
+        eventually(lambda: causes(program.log_file.parent)["admin-disconnect"] == SENT_HOME, seconds=5)
         closed = causes(program.log_file.parent)["admin-disconnect"]
     return [
         at_most(
@@ -117,7 +119,6 @@ def sent_home() -> list[Row]:
             turn if over == told == SENT_HOME else TURN + 1,
             TURN,
             f"{turn:.0f} ({before:.0f} before, while they came); {over:,} over after {seconds:.1f} s, "
-            f"{told:,} peers got Terminate-Request, Call-Disconnect-Notify and Stop, {closed:,} closed by then in the "
-            "accounting",
+            f"{told:,} peers got Terminate-Request, Call-Disconnect-Notify and Stop, {closed:,} closed in the accounting",
         )
     ]
