@@ -119,6 +119,6 @@ def sent_home() -> list[Row]:
             turn if over == told == SENT_HOME else TURN + 1,
             TURN,
             f"{turn:.0f} ({before:.0f} before, while they came); {over:,} over after {seconds:.1f} s, "
-            f"{told:,} peers got Terminate-Request, Call-Disconnect-Notify and Stop, {closed:,} closed in the accounting",
+            f"{told:,} peers got Terminate-Request, Call-Disconnect-Notify and Stop; {closed:,} closed in the accounts",
         )
     ]
