@@ -108,6 +108,10 @@ class Terminal:
             self.write(f"{text}\n")
             self.flush()
 
+    def fileno(self) -> int:
+        """Return the terminal's descriptor."""
+        return self._stream.fileno()
+
     def write(self, text: str) -> None:
         """Write whole lines above the one that is redrawn."""
         self._stream.write(ERASE + text + self._line)

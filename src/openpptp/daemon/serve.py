@@ -15,7 +15,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from openpptp.backends.pools import AddressPool
-from openpptp.backends.users import open_users
+from openpptp.backends.users import SecretsUsers, Users, open_users
 from openpptp.daemon import log as logs
 from openpptp.daemon import words
 from openpptp.daemon.acceptor import Acceptor
@@ -82,10 +82,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         log.warning(warning)
     async with AsyncExitStack() as undo:
         notifier = undo.enter_context(Notifier())
-        where = settings.users.file, settings.users.pap_file, settings.server.name, log.warning
-        users = open_users(*where, store=settings.users.store)
-        network = settings.network
-        pool = AddressPool(network.pool, our_address=network.our_address(), named=network.pools)
+        users, pool = _users_and_pool(settings, log)
         listener = listen(settings.server.listen, settings.server.port)
         undo.callback(listener.close)
         doors = Doors(settings.data_path(), log, undo, broken=broken)
@@ -113,15 +110,7 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
         undo.push_async_callback(server.stop)
         undo.callback(Acceptor(listener, server, logs.report_refusal).close)
         begin_to_serve()
-        log.info(
-            "serving",
-            listen=f"{settings.server.listen}:{settings.server.port}",
-            interface=tun.name,
-            pool=", ".join(map(str, settings.network.pool)),
-            users=", ".join(map(str, settings.users.places())),
-        )
-        for warning in (words.INSECURE, *warnings):
-            log.warning(warning)
+        _say_serving(settings, tun.name, warnings, log)
         manager.serving()
         await stop.wait()
         manager.stopping()
@@ -133,6 +122,25 @@ async def _serve(settings: Settings, reread: Reread, log: FilteringBoundLogger, 
             f"the server has ended, because its sessions carried no data any more: {failures[0]}; was the device "
             f"{settings.server.interface} deleted? Start it again, and it makes anew what it needs"
         )
+
+
+def _users_and_pool(settings: Settings, log: FilteringBoundLogger) -> tuple[SecretsUsers | Users, AddressPool]:
+    where = settings.users.file, settings.users.pap_file, settings.server.name, log.warning
+    network = settings.network
+    pool = AddressPool(network.pool, our_address=network.our_address(), named=network.pools)
+    return open_users(*where, store=settings.users.store), pool
+
+
+def _say_serving(settings: Settings, device: str, warnings: Sequence[str], log: FilteringBoundLogger) -> None:
+    log.info(
+        "serving",
+        listen=f"{settings.server.listen}:{settings.server.port}",
+        interface=device,
+        pool=", ".join(map(str, settings.network.pool)),
+        users=", ".join(map(str, settings.users.places())),
+    )
+    for warning in (words.INSECURE, *warnings):
+        log.warning(warning)
 
 
 async def _open_api(
