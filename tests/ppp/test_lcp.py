@@ -170,6 +170,10 @@ class AuthenticationProtocolTests:
         conversation >> "[LCP ConfReq id=0x6 <auth pap>]"
         assert str(conversation.violation) == "the server requires PAP; this client has no password to answer with"
 
+    def test_who_only_asks_what_would_do_suggests_it_without_a_password(self):
+        asking = client(our_password=None, suggest=bytes.fromhex("c227"))
+        assert asked(asking, "client") >> "[LCP ConfReq id=0x1 <auth pap>]" << "[LCP ConfNak id=0x1 <auth eap>]"
+
 
 class MagicNumberTests:
     """6.4. Magic-Number."""

@@ -87,6 +87,7 @@ class Authentication(NegotiableOption):
         super().__init__()
         self._allowed = settings.authenticate_peer
         self._answers = settings.answer_with if settings.our_password is not None else ()
+        self._suggestion = settings.suggest or (_METHODS[self._answers[0]] if self._answers else b"")
         self._end = end
         self._asked = self._allowed[0] if self._allowed else None
         self._demanded = b""
@@ -99,12 +100,12 @@ class Authentication(NegotiableOption):
     def judge(self, value: bytes) -> Judgement:
         """Agree to a method we answer, suggest our first otherwise."""
         self._demanded = value
-        if not self._answers:
+        if not self._suggestion:
             self._refusals += 1
             if self._refusals > MAX_FAILURE:
                 self.insisted()
             return REJECT
-        return ACK if _VALUES.get(value) in self._answers else Nak(_METHODS[self._answers[0]])
+        return ACK if _VALUES.get(value) in self._answers else Nak(self._suggestion)
 
     def nakked(self, value: bytes) -> None:
         """Turn to the method the peer names where it is allowed; nothing else is ever agreed to (B-082)."""

@@ -51,6 +51,8 @@ class LinkSettings:
     "Peer: what we answer a Challenge with. None: we refuse to authenticate."
     answer_with: tuple[AuthMethod, ...] = (AuthMethod.MSCHAP_V2,)
     "Peer: the methods we agree to when asked."
+    suggest: bytes = b""
+    "Peer: the Authentication-Protocol we suggest in place of one we do not agree to. Empty: the first of answer_with."
     refusal_delay: float = 1.0
     "Seconds from a Response to our refusal, so that unknown user and wrong password take the same time."
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from openpptp.ppp.settings import LinkSettings
 
+VENDOR_NAME = "OpenPPTP"  # ours: what both ends of ours say of themselves
 OVERHEAD = 40  # octets before a PPP information field: IPv4 20, GRE 16, address and control 2, protocol 2
 
 
@@ -41,7 +42,7 @@ class TunnelSettings:
     link: LinkSettings
     "For calls the peer places."
     host_name: str = "openpptp"
-    vendor_name: str = "OpenPPTP"
+    vendor_name: str = VENDOR_NAME
     accepts: frozenset[CallKind] = frozenset({CallKind.OUTGOING, CallKind.INCOMING})
     "Calls the peer may place: OUTGOING makes us its PAC, INCOMING its PNS."
     maximum_calls: int = 1
