@@ -1,6 +1,8 @@
 """The verdict, the lines, the exit code."""
 
-from openpptp.daemon.doctor.report import Report, missing, ok, overridden, unknown
+from dataclasses import replace
+
+from openpptp.daemon.doctor.report import Report, failed, missing, ok, overridden, unknown
 
 ROUTES = missing("routes", "none", "restart the server")
 TABLE = overridden("firewall", "ufw drops it", "allow it")
@@ -34,6 +36,23 @@ class ReportTests:
         facts = Report("this server", [TABLE, unknown("users", "may not")]).facts()
         assert facts["well"] is False
         assert [each["standing"] for each in facts["checks"]] == ["overridden", "unknown"]
+
+    def test_how_long_each_took_stands_in_a_column_where_it_is_known(self):
+        results = [
+            replace(ok("name", "known"), seconds=0.0042),
+            replace(failed("port", "closed", "open it"), seconds=11),
+        ]
+        assert Report("x", [*results, ok("NAT", "none")]).lines()[:4] == [
+            "ok          name     4 ms  known",
+            "FAILED      port   11.0 s  closed",
+            "                           -> open it",
+            "ok          NAT            none",
+        ]
+        assert results[0].facts()["seconds"] == 0.0042
+        assert "seconds" not in ok("NAT", "none").facts()
+
+    def test_what_failed_is_trouble(self):
+        assert Report("x", [failed("port", "closed", "open it")]).exit_code == 1
 
     def test_names_of_others_steer_no_terminal(self):
         assert "\x1b" not in "".join(Report("x", [missing("port", "\x1b[2J has it", "stop \x1b")]).lines())

@@ -23,19 +23,24 @@ async def resolve(hosts: Sequence[str]) -> list[Where]:
 
 
 async def _resolve(host: str) -> list[Where]:
+    return [Where(host, address) for address in await addresses(host, PATIENCE)]
+
+
+async def addresses(host: str, patience: float) -> list[IPv4Address]:
+    """Return the addresses of a name, each once; raise SetupError in words, after patience seconds at the latest."""
     try:
-        return [Where(host, IPv4Address(host))]
+        return [IPv4Address(host)]
     except ValueError:
         pass
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             found = await _look_up(host)
     except TimeoutError:
         raise SetupError(f"no name server answers for {host}; check the network and DNS") from None
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise SetupError(f"the name {host} has no IPv4 address ({why}); check the spelling and DNS") from None
-    return [Where(host, IPv4Address(address)) for address in dict.fromkeys(found)]
+    return [IPv4Address(address) for address in dict.fromkeys(found)]
 
 
 async def _look_up(host: str) -> list[str]:

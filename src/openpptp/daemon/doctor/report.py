@@ -16,8 +16,13 @@ class Standing(Enum):
     "Not there, or not usable."
     OVERRIDDEN = "OVERRIDDEN"
     "There, but something else on this machine has the better of it."
+    FAILED = "FAILED"
+    "Tried, and it did not work."
     UNKNOWN = "-"
     "Not looked at; the sentence says why."
+
+
+TROUBLE = frozenset({Standing.MISSING, Standing.OVERRIDDEN, Standing.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,19 @@ class Result:
     sentence: str
     remedy: str = ""
     "What to do; empty when nothing is to be done."
+    seconds: float | None = None
+    "How long it took, where that tells something."
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, Any]:
         """Return it for JSON."""
         standing = "unknown" if self.standing is Standing.UNKNOWN else self.standing.value.lower()
-        return {"check": self.check, "standing": standing, "sentence": self.sentence, "remedy": self.remedy}
+        facts: dict[str, Any] = {
+            "check": self.check,
+            "standing": standing,
+            "sentence": self.sentence,
+            "remedy": self.remedy,
+        }
+        return facts if self.seconds is None else {**facts, "seconds": round(self.seconds, 4)}
 
 
 def ok(check: str, sentence: str) -> Result:
@@ -51,6 +64,11 @@ def overridden(check: str, sentence: str, remedy: str) -> Result:
     return Result(check, Standing.OVERRIDDEN, sentence, remedy)
 
 
+def failed(check: str, sentence: str, remedy: str = "") -> Result:
+    """Return that something was tried and did not work."""
+    return Result(check, Standing.FAILED, sentence, remedy)
+
+
 def unknown(check: str, why: str, remedy: str = "") -> Result:
     """Return that a piece was not looked at."""
     return Result(check, Standing.UNKNOWN, why, remedy)
@@ -66,8 +84,8 @@ class Report:
 
     @property
     def troubles(self) -> list[Result]:
-        """What is missing or overridden."""
-        return [each for each in self.results if each.standing in {Standing.MISSING, Standing.OVERRIDDEN}]
+        """What is missing, overridden or failed."""
+        return [each for each in self.results if each.standing in TROUBLE]
 
     @property
     def exit_code(self) -> int:
@@ -92,13 +110,19 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return a line for each check, its remedy under it, and the verdict."""
+        return [*self.result_lines(), "", visible(self.verdict)]
+
+    def result_lines(self) -> list[str]:
+        """Return a line for each check, and its remedy under it."""
         width = max((len(each.check) for each in self.results), default=0)
+        timed = any(each.seconds is not None for each in self.results)
         lines = []
         for each in self.results:
-            lines.append(f"{each.standing.value:10}  {each.check:{width}}  {_visible(each.sentence)}")
+            took = f"{_duration(each.seconds):>7}  " if timed else ""
+            lines.append(f"{each.standing.value:10}  {each.check:{width}}  {took}{visible(each.sentence)}")
             if each.remedy:
-                lines.append(f"{'':10}  {'':{width}}  -> {_visible(each.remedy)}")
-        return [*lines, "", _visible(self.verdict)]
+                lines.append(f"{'':10}  {'':{width}}  {'':{len(took)}}-> {visible(each.remedy)}")
+        return lines
 
     def facts(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -106,6 +130,12 @@ class Report:
         return {"patient": self.patient, "well": not self.troubles, "verdict": self.verdict, "checks": checks}
 
 
-def _visible(text: str) -> str:
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+
+
+def visible(text: str) -> str:
     """Return text that steers no terminal: names of programs and interfaces are other people's choice."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
