@@ -8,7 +8,12 @@ from tests.daemon.doctor.facts import WELL, facts
 from tests.daemon.service.fake_systemctl import FakeMachine
 
 from openpptp.cli.program import program
+from openpptp.daemon.doctor.probe.conclusion import Conclusion, HostReport
+from openpptp.daemon.doctor.probe.examination import Question
+from openpptp.daemon.doctor.report import failed
 from openpptp.daemon.service.source import Source
+
+CLOSED = Conclusion("port-closed", "it is closed", "open it")
 
 
 @pytest.fixture
@@ -53,3 +58,56 @@ class DoctorTests:
         run()
         run("--config", tmp_path / "other.toml")
         assert asked == [Source(tmp_path / "pptpd.conf", pptpd=True), Source(tmp_path / "other.toml")]
+
+
+class HostTests:
+    """openpptp doctor HOST."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        """Answer every question alike, and remember it."""
+        questions = []
+
+        def examine(question: Question, *, debug: bool) -> HostReport:
+            questions.append((question, debug))
+            return HostReport(question.host, [failed("TCP 1723", "closed")], CLOSED)
+
+        monkeypatch.setattr("openpptp.daemon.doctor.probe.run.examine", examine)
+        return questions
+
+    def test_the_verdict_and_its_exit_code(self, asked):
+        result = run("vpn.example.org")
+        assert result.exit_code == 1
+        assert result.stdout == "FAILED      TCP 1723  closed\n\nit is closed\n-> open it\n"
+        assert asked == [(Question("vpn.example.org"), False)]
+
+    def test_json(self, asked):
+        report = json.loads(run("vpn.example.org", "--json").stdout)
+        assert (report["label"], report["works"]) == ("port-closed", False)
+
+    def test_an_account(self, asked, monkeypatch):
+        monkeypatch.setenv("OPENPPTP_PASSWORD", "secret")
+        run("vpn.example.org", "--port", 1724, "--user", "alice", "--debug")
+        assert asked == [(Question("vpn.example.org", 1724, "alice", "secret"), True)]
+        assert "secret" not in repr(asked)
+
+    def test_without_a_user_no_password_is_asked_for(self, asked, monkeypatch):
+        monkeypatch.delenv("OPENPPTP_PASSWORD", raising=False)
+        assert run("vpn.example.org").exit_code == 1
+
+
+class ErrorTests:
+    """openpptp doctor --error."""
+
+    def test_a_number(self):
+        result = run("--error", 619)
+        assert result.exit_code == 0
+        assert result.stdout.startswith("error 619  ERROR_PORT_DISCONNECTED")
+
+    def test_json(self):
+        assert json.loads(run("--error", 691, "--json").stdout)["error"] == 691
+
+    def test_a_number_that_means_nothing_here(self):
+        result = run("--error", 600)
+        assert result.exit_code == 1
+        assert "known are 619, 628" in result.stderr

@@ -36,7 +36,10 @@ COMMANDS = {
     "events": ("openpptp.cli.events", "Show connections, sessions and refused log-ins as they happen, until Ctrl-C."),
     "export": ("openpptp.cli.export", "Print ready-made settings for a client."),
     "service": ("openpptp.cli.service", "Make the server a service of this machine, look at it, and take it back."),
-    "doctor": ("openpptp.cli.doctor", "Check this machine's own server, piece by piece, and say what to do."),
+    "doctor": (
+        "openpptp.cli.doctor",
+        "Say why a PPTP server does not connect, or whether this machine's own is whole, and what to do.",
+    ),
     "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
 "Where each command lives and its line in the help, so that one command's start does not load the others."
