@@ -55,7 +55,7 @@ class JournalTests:
         first = Journal(tmp_path)
         first.remember("route", name="a")
         first.close()
-        monkeypatch.setattr("openpptp.net.journal._world", lambda: "another")
+        monkeypatch.setattr("openpptp.net.journal.world", lambda: "another")
         second = Journal(tmp_path)
         assert second.entries("route") == []
         second.close()

@@ -1,11 +1,12 @@
 """How a client's state is written for a person: in `openpptp status`, and as the summary at its own terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from openpptp.cli.asking import duration, moment, octets, visible
+from openpptp.daemon.client.kill_record import Record
 
 STATISTICS = Path("/sys/class/net")
 
@@ -50,6 +51,18 @@ def summary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("dns", f"{_list(facts['dns'])} (by {facts['dns_by']})" if facts["dns"] else "as before"),
         ("carrier", f"{carrier.get('device')}{through}, MTU {carrier.get('mtu')}"),
     ]
+
+
+def kill_switch_lines(record: Record, running: Collection[str]) -> list[tuple[str, str]]:
+    """Return what is known of the kill switch that holds; running are the interfaces of the clients that live."""
+    more = " and local networks" if record.lan else ""
+    lines = [
+        ("kill switch", f"of {record.interface}, since {moment(record.since)}"),
+        ("lets out", f"the tunnel, what carries it to {', '.join(record.addresses())}{more}; nothing else"),
+    ]
+    if record.interface not in running:
+        lines.append(("its client", "is gone; connect again, or lift it with: sudo openpptp connect --release"))
+    return [(name, visible(text)) for name, text in lines]
 
 
 def _state(facts: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @profile_options
 @click.option("--once", is_flag=True, help="Do not connect again: the first end is the end.")
 @click.option("--keep-trying", is_flag=True, help="Connect again even if it was never up; for services.")
+@click.option("--release", is_flag=True, help="Lift the kill switch that holds, and do no more.")
 @click.option("--json", "as_json", is_flag=True, help="Print each change as a JSON object of one line.")
 @click.option(
     "--log-level",
@@ -33,6 +34,7 @@ def connect(  # noqa: PLR0917 - click passes them by name
     password_file: Path | None,
     once: bool,
     keep_trying: bool,
+    release: bool,
     as_json: bool,
     log_level: str | None,
     **options: Any,
@@ -42,6 +44,9 @@ def connect(  # noqa: PLR0917 - click passes them by name
     Several HOSTs are tried in turn. The password comes from --password-file, --password-command, the environment
     variable OPENPPTP_PASSWORD, or is asked for. All that was changed in this system is undone at the end.
     """
+    if release:
+        click.echo(_release(profile, *hosts))
+        return
     if once and keep_trying:
         raise SetupError("--once and --keep-trying exclude each other; leave one out", exit_code=2)
     given = sections((), {**options, "password_file": password_file})
@@ -60,6 +65,17 @@ def connect(  # noqa: PLR0917 - click passes them by name
         confine_client()
     with shown(as_json=as_json, log_level=log_level) as observers:
         context.exit(run(request, observers))
+
+
+def _release(*names: str | None) -> str:
+    """Lift the kill switch, if it is that of the profile or interface named; return what to say."""
+    from openpptp.daemon.client.kill_switch import release  # noqa: PLC0415
+    from openpptp.daemon.client.running import CLIENTS  # noqa: PLC0415
+
+    given = [name for name in names if name is not None]
+    if len(given) > 1:
+        raise SetupError("name one profile at most: openpptp connect --release PROFILE", exit_code=2)
+    return release(CLIENTS, given[0] if given else None)
 
 
 def _found(hosts: tuple[str, ...], profile: str | None, given: dict[str, dict[str, Any]]) -> "Found":

@@ -77,6 +77,14 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(get_args(WhileDown)),
         help="What becomes of traffic for the tunnel while it is down.  [default: hold]",
     ),
+    *(
+        click.option(name, "kill_switch", flag_value=word, default=None, help=text)
+        for name, word, text in (
+            ("--kill-switch", "on", "Let nothing out but the tunnel, until Ctrl-C or --release."),
+            ("--kill-switch-lan", "lan", "The same, but for local networks."),
+            ("--no-kill-switch", "off", "Not so, whatever the profile says."),
+        )
+    ),
     click.option("--mark", type=click.IntRange(1, (1 << 32) - 1), help="Firewall mark of what carries the tunnel."),
     click.option("--port", type=click.IntRange(1, 65535), help="TCP port of the server.  [default: 1723]"),
     click.option("--timeout", type=click.FloatRange(1, 120), help="Seconds each address has to answer.  [default: 10]"),
@@ -131,6 +139,7 @@ KEYS = {
     "dns": "network",
     "search": "network",
     "while_down": "network",
+    "kill_switch": "network",
     "mark": "network",
     "interface": "network",
     "data_path": "network",

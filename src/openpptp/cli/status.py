@@ -1,13 +1,15 @@
 """`openpptp status`: what the running server is, carries and counts; and what the clients of this machine are at."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from openpptp.cli.asking import client, duration, echo_json, json_option, listed, moment, visible
-from openpptp.cli.client_status import client_lines
+from openpptp.cli.client_status import client_lines, kill_switch_lines
 from openpptp.cli.options import config_option
+from openpptp.daemon.client import kill_record
 from openpptp.daemon.client.running import CLIENTS, running
 from openpptp.errors import SetupError
 
@@ -19,18 +21,21 @@ OF_NO_CALL = ("unknown", "malformed", "unrouted")
 @json_option
 def status(config: Path, as_json: bool) -> None:
     """Say what the running server is, carries and counts, and what the clients of this machine are at."""
-    clients = list(running(CLIENTS))
+    clients, switch = list(running(CLIENTS)), kill_record.read(CLIENTS)
     try:
         facts = client(config).status()
     except SetupError:
-        if not clients:
+        if not clients and switch is None:
             raise
         facts = {}
     if as_json:
-        echo_json(facts | {"clients": clients})
+        echo_json(facts | {"clients": clients, "kill_switch": asdict(switch) if switch is not None else None})
         return
     parts = [_lines(facts)] if facts else []
-    click.echo("\n\n".join(listed(lines) for lines in (*parts, *map(client_lines, clients))))
+    parts += map(client_lines, clients)
+    if switch is not None:
+        parts.append(kill_switch_lines(switch, {each["interface"] for each in clients}))
+    click.echo("\n\n".join(map(listed, parts)))
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

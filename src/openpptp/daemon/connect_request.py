@@ -20,6 +20,7 @@ SERVERS_DNS = "server"
 "The word, in place of addresses, for the DNS servers that the server names."
 EncryptionWord = Literal["required", "optional", "off"]
 WhileDown = Literal["hold", "block", "pass"]
+KillSwitchWord = Literal["off", "on", "lan"]
 ReconnectWord = Literal["never", "after-success", "always"]
 
 
@@ -70,6 +71,8 @@ class ConnectRequest:
     mark: int | None = None
     "Firewall mark of what carries the tunnel; the tunnel's routes are in a table of that number then."
     while_down: WhileDown = "hold"
+    kill_switch: KillSwitchWord = "off"
+    "Whether anything but the tunnel and its carrier may leave this host; lan: to local networks it may."
     reconnect: Reconnect = Reconnect()
     methods: tuple[AuthMethod, ...] = (AuthMethod.MSCHAP_V2,)
     "Methods we agree to when the server asks."

@@ -46,17 +46,19 @@ def plan(
     """
     chains = [CLAMP.format(device=device)] if clamp else []
     if masquerade and pools:
-        elements = ", ".join(map(_element, collapse_addresses(pools)))
+        elements = ", ".join(map(element, collapse_addresses(pools)))
         chains.append(NAT.format(device=device, elements=elements))
-    return f"{_removal(table)}table {FAMILY} {table} {{\n{''.join(chains)}}}\n"
+    return f"{removal(table)}table {FAMILY} {table} {{\n{''.join(chains)}}}\n"
 
 
-def _removal(table: str) -> str:
+def removal(table: str) -> str:
+    """Return what takes a table of ours away, whether it is there or not."""
     # To delete what is not there is an error, and `destroy table` is newer than Debian 12: so first add, then delete.
     return f"add table {FAMILY} {table}\ndelete table {FAMILY} {table}\n"
 
 
-def _element(network: IPv4Network) -> str:
+def element(network: IPv4Network) -> str:
+    """Write a network as an element of a set."""
     return str(network.network_address) if network.prefixlen == 32 else str(network)
 
 
@@ -103,7 +105,7 @@ class Firewall:
         for table in sorted({self._table, *noted}):
             try:
                 if self._listing(table):
-                    self._nft.run("-f", "-", transaction=_removal(table))
+                    self._nft.run("-f", "-", transaction=removal(table))
             except SetupError as error:
                 if table in noted:  # else a host without nft, where we never made a table
                     problems.append(f"the firewall table {FAMILY} {table} may still be there: {error}")

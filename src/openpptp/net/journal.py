@@ -94,7 +94,7 @@ class Journal:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(DRAFT, dir_fd=self._folder)
             with open(DRAFT, "x", encoding="utf-8", opener=self._open) as file:
-                file.write(json.dumps({"world": _world(), "entries": self._entries}, indent=1))
+                file.write(json.dumps({"world": world(), "entries": self._entries}, indent=1))
             os.replace(DRAFT, NAME, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         except OSError as error:
             raise SetupError(f"cannot write {path}, which says how to undo our changes: {error.strerror}") from error
@@ -122,14 +122,14 @@ def _read(path: Path) -> list[Entry]:
     try:
         text = json.loads(path.read_text(encoding="utf-8"))
         # After a reboot, or in another network namespace, none of it exists any more; to undo would be to meddle.
-        if text["world"] != _world():
+        if text["world"] != world():
             return []
         return [entry for entry in text["entries"] if isinstance(entry["kind"], str)]
     except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: then there is nothing we can rely on
         return []
 
 
-def _world() -> str:
+def world() -> str:
     """Name this boot and this network namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"{boot} {Path('/proc/thread-self/ns/net').readlink()}"

@@ -34,7 +34,7 @@ class Nft:
         try:
             done = run_program([self._program, *arguments], transaction)
         except (FileNotFoundError, PermissionError) as error:  # the latter when a folder of PATH may not be read
-            message = "the program nft is missing, with which NAT is set up; install the package nftables"
+            message = "the program nft is missing, which sets up the firewall; install the package nftables"
             raise SetupError(message, exit_code=3) from error
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SetupError(f"the program nft did not run: {error}", exit_code=3) from error
@@ -66,6 +66,6 @@ def _explain(output: str) -> SetupError:
     if "JSON support not compiled-in" in words or "invalid option" in words:
         return SetupError("this nft does not speak JSON; install nftables 0.9.3 or newer", exit_code=3)
     if "not supported" in words:
-        message = f"this kernel lacks a part of nftables that NAT needs (nf_tables, nft_masq, nft_rt): {words}"
+        message = f"this kernel lacks a part of nftables that our rules need (nf_tables, nft_masq, nft_rt): {words}"
         return SetupError(message, exit_code=3)
     return SetupError(f"nft refused our rules: {words}")

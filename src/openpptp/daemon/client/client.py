@@ -30,6 +30,8 @@ from openpptp.tunnel.outputs import InterfaceUp
 
 Input = Callable[[], Awaitable[list[Output]]]
 "Tells the supervisor something; returns what it answers."
+LookUp = Callable[[Sequence[str]], Awaitable[list[Where]]]
+"Returns the addresses of hosts, or raises SetupError."
 
 
 class Client:
@@ -41,13 +43,16 @@ class Client:
         log: FilteringBoundLogger,
         host: HostSettings,
         observers: Sequence[Observer] = (),
+        *,
+        look_up: LookUp | None = None,
     ) -> None:
-        """Prepare; run does the rest."""
+        """Prepare; run does the rest. look_up stands in for this host's resolver."""
         self.state = new_state(request)
         self._request = request
         self._log = log
         self._host = host
         self._observers = observers
+        self._look_up = look_up
         self._loop = asyncio.get_running_loop()
         self._calls = Calls()
         self._supervisor = Supervisor(request.reconnect, os.urandom, timeout=request.timeout, silence=request.silence())
@@ -108,9 +113,10 @@ class Client:
 
     async def _resolve(self) -> None:
         try:
-            places = await resolve(self._request.hosts)
+            places = await (self._look_up or resolve)(self._request.hosts)
         except SetupError as error:
-            self._post(self._supervisor.unresolved, str(error))
+            lacks = error.exit_code == 3  # which no repetition betters
+            self._post(self._supervisor.host_refused if lacks else self._supervisor.unresolved, str(error))
         else:
             self._names |= {place.address: place.name for place in reversed(places)}
             self._post(self._supervisor.resolved, [place.address for place in places])

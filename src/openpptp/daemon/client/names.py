@@ -22,16 +22,23 @@ async def resolve(hosts: Sequence[str]) -> list[Where]:
     raise SetupError("; ".join(reasons))
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a host needs no looking up."""
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 async def _resolve(host: str) -> list[Where]:
     return [Where(host, address) for address in await addresses(host, PATIENCE)]
 
 
 async def addresses(host: str, patience: float) -> list[IPv4Address]:
     """Return the addresses of a name, each once; raise SetupError in words, after patience seconds at the latest."""
-    try:
+    if is_address(host):
         return [IPv4Address(host)]
-    except ValueError:
-        pass
     try:
         async with asyncio.timeout(patience):
             found = await _look_up(host)

@@ -15,6 +15,7 @@ from openpptp.daemon.connect_request import (
     ConnectRequest,
     Dns,
     EncryptionWord,
+    KillSwitchWord,
     Reconnect,
     ReconnectWord,
     WhileDown,
@@ -204,6 +205,11 @@ class NetworkSection(Section):
         description='What becomes of traffic for the tunnel while it is down: "hold" drops it, so that connections '
         'survive a short break; "block" refuses it at once; "pass" lets it go the way it went without the tunnel.',
     )
+    kill_switch: KillSwitchWord = Field(
+        default="off",
+        description='"on" lets nothing out of this machine but the tunnel and what carries it, also after the client\'s '
+        'death; "lan" lets out what goes to local networks as well.',
+    )
     mark: Mark | None = Field(
         default=None,
         description="Firewall mark of the packets that carry the tunnel, for policy routing. The tunnel's own routes "
@@ -291,6 +297,7 @@ class Profile(Section):
             dns=self._dns(),
             mark=network.mark,
             while_down=network.while_down,
+            kill_switch=network.kill_switch,
             reconnect=Reconnect(self.reconnect.when, self.reconnect.longest_wait),
             methods=auth.methods,
             encryption=auth.encryption,

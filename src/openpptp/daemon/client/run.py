@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from openpptp.daemon.client.client import Client
 from openpptp.daemon.client.host import HostSettings, take_back_left_overs
+from openpptp.daemon.client.kill_switch import KillSwitch
 from openpptp.daemon.client.state import Observer, StateFile
 from openpptp.daemon.client.unit import ServiceManager
 from openpptp.daemon.connect_request import ConnectRequest
@@ -41,12 +42,17 @@ async def _connect(request: ConnectRequest, observers: Sequence[Observer], log: 
         closing(Rules(journal)) as rules,
     ):
         host = HostSettings(request, journal, links, rules, log)
+        switch = KillSwitch(request, log)
+        switch.begin()
         file = StateFile(directory)
         try:
             told: list[Observer] = [file, ServiceManager(Notifier()), *observers]
-            reason, detail = await Client(request, log, host, told).run(stop)
+            reason, detail = await Client(request, log, host, told, look_up=switch.look_up).run(stop)
+            if reason is EndReason.USER_REQUEST:
+                switch.lift()
         finally:
             file.remove()
+            switch.leave()
     if reason is not EndReason.USER_REQUEST:
         raise SetupError(detail)
     log.info("disconnected", detail=detail)
