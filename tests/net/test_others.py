@@ -43,7 +43,7 @@ class ReadTests:
         found = read_others("inet ours", Nft("no-such-program"))
         assert found.chains == []
         assert found.unread == (
-            "nftables' rules: the program nft is missing, with which NAT is set up; install the package nftables",
+            "nftables' rules: the program nft is missing, which sets up the firewall; install the package nftables",
         )
 
     def test_an_answer_of_a_form_nobody_knows_is_a_sentence_too(self, programs):

@@ -24,6 +24,7 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     profile = f" (profile {facts['profile']})" if facts["profile"] else ""
     lines = [
         ("client", f"{facts['interface']}{profile}, process {facts['process']}"),
+        *([("program", f"{facts['program']} alone, in a network namespace")] if facts["program"] else []),
         ("user", f"{facts['user']} at {' '.join(facts['hosts'])}"),
         ("state", _state(facts)),
     ]
@@ -33,6 +34,7 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines.append(("tries again", moment(facts["next_attempt"])))
     if facts["address"]:
         lines += summary(facts)
+    if facts["address"] and not facts["program"]:
         lines.append(("carried", _carried(str(facts["interface"]))))
     return lines
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openpptp.cli import OWN_PROCESS
+from openpptp.cli.one_program import WithProgram, enclosure_for, program_of, request_for_program
 from openpptp.cli.options import PASSWORD_VARIABLE, check_password, read_password
 from openpptp.cli.profile_options import profile_options, sections
 from openpptp.errors import SetupError
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from openpptp.daemon.client.profile_files import Found
 
 
-@click.command(epilog="Example: sudo openpptp connect vpn.example.org --user alice --route 10.0.0.0/8")
+@click.command(cls=WithProgram, epilog="Example: sudo openpptp connect vpn.example.org --user alice --route 10.0.0.0/8")
 @click.argument("hosts", nargs=-1, metavar="HOST...")
 @click.option("--profile", metavar="NAME", help="Profile to use; a HOST that names one does the same.")
 @profile_options
 @click.option("--once", is_flag=True, help="Do not connect again: the first end is the end.")
 @click.option("--keep-trying", is_flag=True, help="Connect again even if it was never up; for services.")
+@click.option("--exec", "execute", is_flag=True, help="Run the program after --; it alone uses the tunnel.")
 @click.option("--release", is_flag=True, help="Lift the kill switch that holds, and do no more.")
 @click.option("--json", "as_json", is_flag=True, help="Print each change as a JSON object of one line.")
 @click.option(
@@ -34,6 +36,7 @@ def connect(  # noqa: PLR0917 - click passes them by name
     password_file: Path | None,
     once: bool,
     keep_trying: bool,
+    execute: bool,
     release: bool,
     as_json: bool,
     log_level: str | None,
@@ -43,7 +46,10 @@ def connect(  # noqa: PLR0917 - click passes them by name
 
     Several HOSTs are tried in turn. The password comes from --password-file, --password-command, the environment
     variable OPENPPTP_PASSWORD, or is asked for. All that was changed in this system is undone at the end.
+    With --exec -- COMMAND the tunnel is for that program alone, and its exit code is the command's.
     """
+    context = click.get_current_context()
+    program = program_of(context, as_json=as_json) if execute else ()
     if release:
         click.echo(_release(profile, *hosts))
         return
@@ -53,17 +59,26 @@ def connect(  # noqa: PLR0917 - click passes them by name
     if once or keep_trying:
         given["reconnect"] = {"when": "never" if once else "always"}
     found = _found(hosts, profile, given)
-    request = found.profile.request(found.name).with_password(_password(found, password_file))
+    request = found.profile.request(found.name)
+    enclosure = None
+    if program:
+        request = request_for_program(request, program)
+        enclosure = enclosure_for(request, program)
+    request = request.with_password(_password(found, password_file))
+
     os.environ.pop(PASSWORD_VARIABLE, None)  # or every program we start would be told
 
     from openpptp.cli.progress import shown  # noqa: PLC0415
     from openpptp.daemon.client.run import connect as run  # noqa: PLC0415
     from openpptp.daemon.confined import confine_client  # noqa: PLC0415
 
-    context = click.get_current_context()
     if context.obj is OWN_PROCESS:
         confine_client()
-    with shown(as_json=as_json, log_level=log_level) as observers:
+    with shown(as_json=as_json, log_level=log_level, brief=enclosure is not None) as observers:
+        if enclosure is not None:
+            from openpptp.daemon.client.run_program import run_program  # noqa: PLC0415
+
+            context.exit(run_program(request, enclosure, observers))
         context.exit(run(request, observers))
 
 

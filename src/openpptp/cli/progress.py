@@ -30,20 +30,20 @@ STAGES = {
 
 
 @contextlib.contextmanager
-def shown(*, as_json: bool, log_level: str | None) -> Iterator[Sequence["Observer"]]:
-    """Set the log up, and give the observers that show the rest."""
+def shown(*, as_json: bool, log_level: str | None, brief: bool = False) -> Iterator[Sequence["Observer"]]:
+    """Set the log up, and give the observers that show the rest; brief leaves the terminal to another program."""
     if as_json:
         set_up_log(log_level or "warning")
         yield [JsonLines(sys.stdout)]
     elif log_level is None and sys.stderr.isatty():
-        terminal = Terminal(sys.stderr)
+        terminal = Terminal(sys.stderr, brief=brief)
         set_up_log("warning", stream=cast("TextIO", terminal))
         try:
             yield [terminal]
         finally:
-            terminal.draw("")
+            terminal.clear()
     else:
-        set_up_log(log_level or "info")
+        set_up_log(log_level or ("warning" if brief else "info"))
         yield []
 
 
@@ -66,14 +66,18 @@ class JsonLines:
 class Terminal:
     """Redraws one line as the attempt goes on, and leaves a summary; the log passes through it, above that line."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """Write to a terminal."""
+    def __init__(self, stream: TextIO, *, brief: bool = False) -> None:
+        """Write to a terminal; a brief one says nothing more once the tunnel is up."""
         self._stream = stream
+        self._brief = brief
         self._line = ""
         self._began = time.monotonic()
 
     def told(self, event: str, state: "ClientState") -> None:
         """Show a change."""
+        if self._brief and state.sessions:
+            self.clear()
+            return
         match event:
             case "resolving":
                 self._began = time.monotonic()
@@ -100,6 +104,11 @@ class Terminal:
             self._stream.write(ERASE + line)
             self._stream.flush()
 
+    def clear(self) -> None:
+        """Leave no line behind; where there is none, what another program has written stays."""
+        if self._line:
+            self.draw("")
+
     # What the log wants of a stream
 
     def say(self, text: str) -> None:
@@ -114,7 +123,7 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Write whole lines above the one that is redrawn."""
-        self._stream.write(ERASE + text + self._line)
+        self._stream.write((ERASE if self._line or not self._brief else "") + text + self._line)
 
     def flush(self) -> None:
         """Show what was written."""

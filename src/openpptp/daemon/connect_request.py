@@ -86,6 +86,8 @@ class ConnectRequest:
     control_echo_interval: float = 60.0
     ipv6: bool = False
     phone_number: str = ""
+    program: str | None = None
+    "Name of the only program that uses the tunnel."
     runtime_directory: Path = Path("/run/openpptp-client")
     resolv_conf: Path = Path("/etc/resolv.conf")
     data_path: DataPathWishes = field(default_factory=DataPathWishes)

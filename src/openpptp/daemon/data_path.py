@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from ipaddress import IPv4Address
 from typing import Any
@@ -46,10 +47,10 @@ class Doors:
             self._undo.callback(port.close)
             self._gre.append(port)
 
-    def open_nodes(self) -> None:
-        """Open what the TUN device is made of, where only root may."""
+    def open_nodes(self, opening: Callable[[], int] = open_node) -> None:
+        """Open what the TUN device is made of, where only root may; or have it opened, in another namespace."""
         for _ in range(self._threads):
-            self._nodes.append(open_node())
+            self._nodes.append(opening())
         self._undo.callback(self._close_nodes)
 
     def _close_nodes(self) -> None:

@@ -73,6 +73,14 @@ class ClientLinks(Links):
         return way is not None and any(_is_on(entry, way) for entry in pins)
 
     @in_thread
+    def way_to(self, server: IPv4Address, *, mark: int | None = None) -> Carrier:
+        """Return the way to the server as it is; raise SetupError when there is none."""
+        way = self._asked(server, mark)
+        if way is None:
+            raise SetupError(f"there is no way to {server}; is the network down?")
+        return way
+
+    @in_thread
     def has_address(self, address: IPv4Address) -> bool:
         """Tell whether an address is one of this host's."""
         return any(interface.ip == address for interface, _ in self.addresses())

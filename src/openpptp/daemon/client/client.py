@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from openpptp.daemon import words
 from openpptp.daemon.calls import Calls, inside
 from openpptp.daemon.client.attempt import Attempt, Where
-from openpptp.daemon.client.host import HostSettings
+from openpptp.daemon.client.host import Host
 from openpptp.daemon.client.names import resolve
 from openpptp.daemon.client.state import Observer, new_state
 from openpptp.daemon.client.supervisor import Call, Drop, End, HangUp, Resolve, State, Supervisor, TunnelDown, Waiting
@@ -41,18 +41,23 @@ class Client:
         self,
         request: ConnectRequest,
         log: FilteringBoundLogger,
-        host: HostSettings,
+        host: Host,
         observers: Sequence[Observer] = (),
         *,
         look_up: LookUp | None = None,
+        open_node: Callable[[], int] | None = None,
     ) -> None:
-        """Prepare; run does the rest. look_up stands in for this host's resolver."""
+        """Prepare; run does the rest.
+
+        look_up stands in for this host's resolver; open_node gives what a TUN device is made of elsewhere.
+        """
         self.state = new_state(request)
         self._request = request
         self._log = log
         self._host = host
         self._observers = observers
         self._look_up = look_up
+        self._open_node = open_node
         self._loop = asyncio.get_running_loop()
         self._calls = Calls()
         self._supervisor = Supervisor(request.reconnect, os.urandom, timeout=request.timeout, silence=request.silence())
@@ -73,6 +78,8 @@ class Client:
         async with AsyncExitStack() as undo:
             doors = Doors(self._request.data_path, self._log, undo)
             doors.open_gre(mark=self._request.mark)
+            if self._open_node is not None:
+                doors.open_nodes(self._open_node)
             tun = doors.open_tun(self._request.interface)
             self._data_path = doors.open_data_path(
                 frame_received=self._calls.frame_received, encryption_lost=self._calls.encryption_lost

@@ -7,6 +7,7 @@ import asyncio
 from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -38,6 +39,25 @@ class Configured:
     dns: tuple[IPv4Address, ...] = ()
     dns_by: str = ""
     "What was told of the DNS servers."
+
+
+class Host(Protocol):
+    """What the client asks of the host; the methods wait beside the event loop."""
+
+    async def carry(self, server: IPv4Address) -> Carrier:
+        """Return the way of the tunnel's own packets to a server; raise SetupError when there is none."""
+
+    async def carrier_gone(self, local: IPv4Address) -> str:
+        """Say why what leaves from our address local reaches the server no more; empty when it may."""
+
+    async def up(self, output: InterfaceUp) -> Configured:
+        """Set up what the server granted; raise SetupError in words."""
+
+    async def down(self) -> None:
+        """Treat what would go through the tunnel as the user wants it while there is none."""
+
+    def undo(self) -> list[str]:
+        """Take back all that was changed; return a sentence per failure."""
 
 
 class HostSettings:
@@ -106,7 +126,7 @@ class HostSettings:
         ipv6 = None
         if output.our_identifier is not None:
             ipv6 = await links.later(links.set_link_local, name, output.our_identifier)
-        servers = self._servers(output)
+        servers = name_servers(self._request.dns, output, self._log)
         networks = (*self._networks(), *(IPv4Network(each) for each in servers if each != self._pinned))
         for network in networks:
             await links.later(links.add_route, network, name, table=self._table)
@@ -136,14 +156,6 @@ class HostSettings:
         everything = HALVES if self._table == MAIN_TABLE else (EVERYTHING,)
         return (*self._request.routes, *(everything if self._request.default_route else ()))
 
-    def _servers(self, output: InterfaceUp) -> tuple[IPv4Address, ...]:
-        wanted = self._request.dns
-        if wanted is None:
-            return ()
-        if wanted.of_server and not output.dns:
-            self._log.warning("the server names no DNS servers; name one yourself with --dns ADDRESS")
-        return tuple(dict.fromkeys([*wanted.servers, *(output.dns if wanted.of_server else ())]))
-
     async def _set_dns(self, servers: tuple[IPv4Address, ...]) -> str:
         """Return by what way they were set; empty when they were not."""
         wanted = self._request.dns
@@ -157,6 +169,15 @@ class HostSettings:
 
     def _nameservers(self, wanted: Dns, servers: tuple[IPv4Address, ...]) -> Nameservers:
         return Nameservers(servers, wanted.search, everything=self._request.default_route or not wanted.search)
+
+
+def name_servers(wanted: Dns | None, output: InterfaceUp, log: FilteringBoundLogger) -> tuple[IPv4Address, ...]:
+    """Return the DNS servers to ask, those that were named to us before the server's own."""
+    if wanted is None:
+        return ()
+    if wanted.of_server and not output.dns:
+        log.warning("the server names no DNS servers; name one yourself with --dns ADDRESS")
+    return tuple(dict.fromkeys([*wanted.servers, *(output.dns if wanted.of_server else ())]))
 
 
 def take_back_left_overs(request: ConnectRequest, log: FilteringBoundLogger) -> None:

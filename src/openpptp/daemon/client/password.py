@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
+from openpptp.daemon.client.caller import environment, identity
 from openpptp.daemon.client.profile_files import Account
 from openpptp.errors import SetupError
 
@@ -35,14 +36,11 @@ def from_command(command: str, *, shell: bool = False, run_as: Account | None = 
 
 
 def _output(words: Sequence[str], run_as: Account | None) -> bytes:
-    other = run_as if run_as is not None and os.geteuid() == 0 and run_as.uid != 0 else None
     process = subprocess.Popen(  # noqa: S603 - the command is its owner's own
         words,
         stdout=subprocess.PIPE,  # its standard input stays the terminal: it may have to ask
-        env=_environment(other),
-        user=other.uid if other is not None else None,
-        group=other.gid if other is not None else None,
-        extra_groups=os.getgrouplist(other.name, other.gid) if other is not None else None,
+        env=environment(run_as),
+        **identity(run_as),
     )
     until = time.monotonic() + PATIENCE
     assert process.stdout is not None
@@ -71,12 +69,3 @@ def _read(pipe: int, words: Sequence[str], until: float) -> bytes:
             return output
         output += octets
     raise SetupError(f"the password command {words[0]} printed more than {LONGEST} octets")
-
-
-def _environment(other: Account | None) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "OPENPPTP_PASSWORD"}
-    if other is not None:
-        runtime = f"/run/user/{other.uid}"
-        environment |= {"HOME": str(other.home), "USER": other.name, "LOGNAME": other.name, "XDG_RUNTIME_DIR": runtime}
-        environment.setdefault("DBUS_SESSION_BUS_ADDRESS", f"unix:path={runtime}/bus")
-    return environment

@@ -207,8 +207,8 @@ class NetworkSection(Section):
     )
     kill_switch: KillSwitchWord = Field(
         default="off",
-        description='"on" lets nothing out of this machine but the tunnel and what carries it, also after the client\'s '
-        'death; "lan" lets out what goes to local networks as well.',
+        description='"on" lets nothing out of this machine but the tunnel and what carries it, even if the client is '
+        'killed; "lan" lets out what goes to local networks as well.',
     )
     mark: Mark | None = Field(
         default=None,

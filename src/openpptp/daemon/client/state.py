@@ -52,6 +52,8 @@ class ClientState:
     carrier: dict[str, Any] | None = None
     "Device, gateway and MTU of the way to the server."
     while_down: str = "hold"
+    program: str | None = None
+    "The only program that uses the tunnel, in a network namespace of its own; None: all do."
 
     def connected(self, given: Configured, encryption: str, host: str, vendor: str) -> None:
         """Take over what the host was given for a session, and what the server calls itself."""
@@ -105,7 +107,14 @@ class StateFile:
 
 def new_state(request: ConnectRequest) -> ClientState:
     """Return the state of a client that begins."""
-    return ClientState(request.interface, request.profile, request.hosts, request.user, while_down=request.while_down)
+    return ClientState(
+        request.interface,
+        request.profile,
+        request.hosts,
+        request.user,
+        while_down=request.while_down,
+        program=request.program,
+    )
 
 
 def _text(value: object) -> str | None:
