@@ -78,7 +78,7 @@ def run(*words: str):
 @pytest.mark.parametrize(
     ("words", "facts"),
     [
-        (("status",), STATUS | {"clients": []}),
+        (("status",), STATUS | {"clients": [], "kill_switch": None}),
         (("sessions",), {"sessions": [UP, WAITING]}),
         (("show", "00ff"), SHOWN),
         (("disconnect", "00ff"), {"disconnected": ["00ff"], "ending": []}),

@@ -47,10 +47,10 @@ class Doors:
             self._undo.callback(port.close)
             self._gre.append(port)
 
-    def open_nodes(self, opening: Callable[[], int] = open_node) -> None:
+    def open_nodes(self, opening: Callable[[], int] | None = None) -> None:
         """Open what the TUN device is made of, where only root may; or have it opened, in another namespace."""
         for _ in range(self._threads):
-            self._nodes.append(opening())
+            self._nodes.append((opening or open_node)())
         self._undo.callback(self._close_nodes)
 
     def _close_nodes(self) -> None:

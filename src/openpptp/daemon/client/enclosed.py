@@ -143,18 +143,18 @@ class Enclosed:
         return {}
 
     def _end(self) -> int:
-        """End the program, since the tunnel has ended for good: as a service manager does it, and a hang-up for shells.
+        """End the program, since the tunnel has ended for good; what it still sends meanwhile has no way out.
 
-        What it still sends meanwhile has no way out.
+        SIGHUP is for shells at a terminal, which take no SIGTERM.
         """
         if self._program is None:
             return 0
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):
+        for number in (signal.SIGTERM, signal.SIGHUP):
             self._program.send_signal(number)
-        try:
-            self._program.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            self._program.kill()
+            self._program.send_signal(signal.SIGCONT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return exit_code(self._program.wait(GRACE / 2))
+        self._program.kill()
         return exit_code(self._program.wait())
 
 
