@@ -224,15 +224,20 @@ class LifeTests:
             assert other.exit_code() == 1
             assert f"the kill switch of the tunnel {CLIENT_DEVICE} holds" in other.log()
 
-    def test_rules_that_somebody_flushed_are_put_up_again_with_the_next_call(self, topology, tmp_path):
-        server = start_server(topology.server, tmp_path / "server")
-        server.says("serving")
-        with connecting(topology.client, tmp_path / "client", *SWITCH, once=False) as tunnel:
+    def test_rules_that_somebody_flushed_are_put_up_again_at_once(self, topology, tmp_path):
+        client, folder = topology.client, tmp_path / "client"
+        with (
+            serving(topology.server, tmp_path / "server"),
+            connecting(client, folder, *SWITCH, once=False) as tunnel,
+        ):
             tunnel.connected()
-            topology.client.run("nft", "flush", "ruleset")
-            server.kill()
+            client.run("nft", "flush", "ruleset")
+            assert eventually(lambda: "openpptp-kill-switch" in table(topology), seconds=3)
             tunnel.says("somebody has taken the kill switch's rules away")
-            assert eventually(lambda: "openpptp-kill-switch" in table(topology))
+            assert release(topology, folder).exit_code() == 0, "a person may, also while the client lives"
+            assert client.ping(WORLD, count=10)
+            assert table(topology) == ""
+            assert tunnel.stop() == 0
 
     def test_status_shows_whose_it_is_and_how_to_lift_it(self, topology, tmp_path):
         folder = tmp_path / "client"

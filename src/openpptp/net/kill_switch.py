@@ -6,13 +6,20 @@ more after all routing, where a rule of others may have led a packet to another 
 its answer does not get out.
 """
 
+import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
+from openpptp.errors import SetupError
 from openpptp.net.firewall import FAMILY, element, removal
+from openpptp.net.rtnetlink import news_socket
 
 TABLE = "openpptp-kill-switch"
 "One on a host: two would cut each other's tunnel off."
+
+# linux/netlink.h, linux/netfilter/nfnetlink.h
+NETLINK_NETFILTER = 12
+NFNLGRP_NFTABLES = 7
 
 # RFC 1918, link-local, local multicast, broadcast; RFC 4193, RFC 4291 and its multicast up to the site.
 LAN_IPV4 = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, 224.0.0.0/24, 239.255.0.0/16, 255.255.255.255"
@@ -90,3 +97,11 @@ def plan(
         lan=LAN.format(names=NAMES, tunnelled=refused, ipv4=LAN_IPV4, ipv6=LAN_IPV6) if lan else "",
     )
     return f"{removal(TABLE)}table {FAMILY} {TABLE} {{\n{rules}}}\n"
+
+
+def rules_news() -> socket.socket:
+    """Open a socket that tells of each change of nftables' rules, whoever makes it; raise SetupError."""
+    try:
+        return news_socket(NETLINK_NETFILTER, 1 << (NFNLGRP_NFTABLES - 1))
+    except OSError as error:
+        raise SetupError(f"cannot watch the rules of nftables: {error.strerror}", exit_code=3) from error

@@ -6,7 +6,10 @@ it remembers, since no name is looked up while it holds.
 """
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,8 +23,10 @@ from openpptp.daemon.client.names import is_address, resolve
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.errors import SetupError
 from openpptp.net.firewall import Firewall
-from openpptp.net.kill_switch import TABLE, plan
+from openpptp.net.kill_switch import TABLE, plan, rules_news
 
+QUIET = 0.1  # ours: seconds in which changes of the rules are taken as one
+LARGEST = 1 << 16  # ours: octets of one message about them
 RELEASE = "sudo openpptp connect --release"
 
 
@@ -36,6 +41,8 @@ class KillSwitch:
         self._directory = request.runtime_directory
         self._up = False
         "Whether this process has put it up, or taken it over."
+        self._places: list[Where] = []
+        self._changing = asyncio.Lock()
 
     def begin(self) -> None:
         """Look what stands there already; raise SetupError when it is another tunnel's, or there is no nft."""
@@ -60,25 +67,37 @@ class KillSwitch:
         """Return the servers' addresses, and let nothing but these and the tunnel out; raise SetupError in words."""
         if not self._wanted:
             return await resolve(hosts)
-        record = kill_record.read(self._directory)
-        there = await asyncio.to_thread(self._firewall.is_there)
-        if there:
-            places = _remembered(hosts, record)
-        else:
-            places = await resolve(hosts)
-            if self._up and record is None:  # a person has released it meanwhile
-                return places
-            if self._up:
-                self._log.warning("somebody has taken the kill switch's rules away; they are put up again")
-        await asyncio.to_thread(self._put_up, places, record, there=there)
-        return places
+        async with self._changing:
+            record = kill_record.read(self._directory)
+            there = await asyncio.to_thread(self._firewall.is_there)
+            places = _remembered(hosts, record) if there else self._places or await resolve(hosts)
+            if there or not self._released(record):
+                await asyncio.to_thread(self._put_up, places, record, there=there)
+            return places
 
-    def lift(self) -> None:
+    async def keep(self) -> None:
+        """Put the rules up again at once when somebody takes them away, as `nft flush ruleset` does; never returns."""
+        with closing(rules_news()) as news:
+            while True:
+                await _change(news)
+                async with self._changing:
+                    record = kill_record.read(self._directory)
+                    if not self._up or self._released(record):
+                        continue
+                    try:
+                        if not await asyncio.to_thread(self._firewall.is_there):
+                            self._log.warning("somebody has taken the kill switch's rules away; they are put up again")
+                            await asyncio.to_thread(self._put_up, self._places, record, there=False)
+                    except SetupError as error:
+                        self._log.error(str(error))
+
+    async def lift(self) -> None:
         """Let everything out again: its user ends the tunnel."""
-        if self._up:
-            for problem in _lift(self._directory, self._firewall):
-                self._log.warning(problem)
-            self._up = False
+        async with self._changing:
+            if self._up:
+                self._up = False
+                for problem in await asyncio.to_thread(_lift, self._directory, self._firewall):
+                    self._log.warning(problem)
 
     def leave(self) -> None:
         """Say that it stays, if it does, and how to lift it."""
@@ -88,6 +107,10 @@ class KillSwitch:
     @property
     def _wanted(self) -> bool:
         return self._request.kill_switch != "off"
+
+    def _released(self, record: Record | None) -> bool:
+        """Tell whether a person has lifted meanwhile what this process put up."""
+        return self._up and record is None
 
     def _put_up(self, places: Sequence[Where], before: Record | None, *, there: bool) -> None:
         request = self._request
@@ -115,8 +138,8 @@ class KillSwitch:
                 kill_record.remove(self._directory)
             raise SetupError(f"there is no kill switch, and so no tunnel: {error}", exit_code=3) from error
         if not self._up:
-            self._log.info("kill switch on", servers=record.addresses(), lan=lan)
-        self._up = True
+            self._log.info("kill switch on", servers=" ".join(record.addresses()), lan=lan)
+        self._up, self._places = True, list(places)
 
 
 def release(directory: Path, name: str | None = None, firewall: Firewall | None = None) -> str:
@@ -138,12 +161,25 @@ def release(directory: Path, name: str | None = None, firewall: Firewall | None 
 
 
 def _lift(directory: Path, firewall: Firewall) -> list[str]:
+    record = kill_record.read(directory)
+    kill_record.remove(directory)  # first: as long as it is there, a client that lives puts the rules up again
     problems = firewall.undo()
     if not problems and firewall.is_there():
         problems = [f"the table {firewall.name} does not go away; try: nft delete table {firewall.name}"]
-    if not problems:
-        kill_record.remove(directory)
+    if problems and record is not None:
+        kill_record.write(directory, record)
     return problems
+
+
+async def _change(news: socket.socket) -> None:
+    """Wait for a change of the rules; those that come in one go are one."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):  # ENOBUFS: some was missed
+        await loop.sock_recv(news, LARGEST)
+    await asyncio.sleep(QUIET)
+    with contextlib.suppress(OSError):
+        while news.recv(LARGEST):
+            pass
 
 
 def _remembered(hosts: Sequence[str], record: Record | None) -> list[Where]:

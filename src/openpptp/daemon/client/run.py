@@ -44,14 +44,16 @@ async def _connect(request: ConnectRequest, observers: Sequence[Observer], log: 
         host = HostSettings(request, journal, links, rules, log)
         switch = KillSwitch(request, log)
         switch.begin()
+        keeping = asyncio.get_running_loop().create_task(switch.keep())
         file = StateFile(directory)
         try:
             told: list[Observer] = [file, ServiceManager(Notifier()), *observers]
             reason, detail = await Client(request, log, host, told, look_up=switch.look_up).run(stop)
             if reason is EndReason.USER_REQUEST:
-                switch.lift()
+                await switch.lift()
         finally:
             file.remove()
+            keeping.cancel()
             switch.leave()
     if reason is not EndReason.USER_REQUEST:
         raise SetupError(detail)
