@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 import pytest
 from click.testing import CliRunner
 
-from openpptp.cli.client_status import client_lines
+from openpptp.cli.client_status import client_lines, kill_switch_lines
 from openpptp.cli.program import program
 from openpptp.daemon.client.host import Configured
+from openpptp.daemon.client.kill_record import Record
 from openpptp.daemon.client.state import StateFile, new_state
 from openpptp.daemon.connect_request import ConnectRequest
 
@@ -21,6 +22,19 @@ def state():
     state.enter("calling")
     state.stage = "authentication"
     return state
+
+
+class KillSwitchTests:
+    """One that holds."""
+
+    @pytest.mark.parametrize(("running", "shown"), [({"pptp-office"}, False), (set(), True)])
+    def test_whose_it_is_and_how_to_lift_it_when_nobody_else_will(self, running, shown):
+        servers = {"vpn.example": ["203.0.113.1", "203.0.113.2"]}
+        record = Record("pptp-office", "office", "2026-11-27T18:00:00+00:00", 1723, servers, lan=True)
+        lines = dict(kill_switch_lines(record, running))
+        assert lines["kill switch"].startswith("of pptp-office, since 2026-11-2")
+        assert "203.0.113.1, 203.0.113.2 and local networks; nothing else" in lines["lets out"]
+        assert ("its client" in lines) is shown
 
 
 class LinesTests:
@@ -51,6 +65,10 @@ class LinesTests:
         lines = dict(client_lines(asdict(state)))
         assert lines["why"] == "refused"
         assert "tries again" in lines
+
+    def test_that_of_one_program(self, state):
+        state.program = "curl"
+        assert dict(client_lines(asdict(state)))["program"] == "curl alone, in a network namespace"
 
     def test_one_of_another_version_is_said_to_be(self):
         assert client_lines({"interface": "tun7"}) == [

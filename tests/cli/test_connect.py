@@ -243,3 +243,26 @@ class OptionTests:
         result = run(*options, env=ENVIRONMENT)
         assert (result.exit_code, requests) == (2, [])
         assert word in result.stderr
+
+
+class KillSwitchTests:
+    """--kill-switch and --release."""
+
+    @pytest.mark.parametrize(
+        ("flags", "wish"),
+        [((), "on"), (("--kill-switch-lan",), "lan"), (("--no-kill-switch",), "off")],
+    )
+    def test_the_last_word_is_that_of_the_command_line(self, requests, profiles, flags, wish):
+        office(profiles, '[network]\nkill_switch = "on"')
+        invoke("office", *flags, env=ENVIRONMENT)
+        assert requests[0].kill_switch == wish
+
+    @pytest.mark.parametrize(("words", "name"), [((), None), (("office",), "office"), (("--profile", "a"), "a")])
+    def test_release_connects_to_nothing(self, requests, monkeypatch, words, name):
+        monkeypatch.setattr("openpptp.daemon.client.kill_switch.release", lambda _, which: f"lifted {which}")
+        result = invoke("--release", *words)
+        assert (result.exit_code, result.stdout) == (0, f"lifted {name}\n")
+        assert not requests
+
+    def test_release_takes_one_name(self, requests):
+        assert invoke("--release", "office", "home").exit_code == 2

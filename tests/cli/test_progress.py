@@ -35,6 +35,22 @@ def up(state) -> None:
 class TerminalTests:
     """One line, redrawn; a summary; the log above it."""
 
+    def test_a_brief_one_leaves_the_terminal_to_the_program(self, state):
+        stream = FakeTerminal()
+        terminal = Terminal(stream, brief=True)
+        state.stage = "lcp"
+        terminal.told("stage", state)
+        up(state)
+        terminal.told("connected", state)
+        assert stream.getvalue().endswith(ERASE)
+        stream.truncate(0)
+        for event in ("down", "waiting", "calling", "stage", "connected", "ended"):
+            terminal.told(event, state)
+        terminal.clear()
+        assert stream.getvalue() == ""
+        terminal.write("a warning\n")
+        assert ERASE not in stream.getvalue()
+
     def test_each_stage_takes_the_place_of_the_one_before(self, state):
         stream = FakeTerminal()
         terminal = Terminal(stream)

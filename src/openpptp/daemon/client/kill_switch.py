@@ -70,26 +70,30 @@ class KillSwitch:
         async with self._changing:
             record = kill_record.read(self._directory)
             there = await asyncio.to_thread(self._firewall.is_there)
+            if not there and self._released(record):
+                return await resolve(hosts)
             places = _remembered(hosts, record) if there else self._places or await resolve(hosts)
-            if there or not self._released(record):
-                await asyncio.to_thread(self._put_up, places, record, there=there)
+            await asyncio.to_thread(self._put_up, places, record, there=there)
             return places
 
     async def keep(self) -> None:
-        """Put the rules up again at once when somebody takes them away, as `nft flush ruleset` does; never returns."""
+        """Put the rules up again at once when somebody takes them away, as `nft flush ruleset` does."""
+        if not self._wanted:
+            return
         with closing(rules_news()) as news:
             while True:
                 await _change(news)
-                async with self._changing:
-                    record = kill_record.read(self._directory)
-                    if not self._up or self._released(record):
-                        continue
-                    try:
-                        if not await asyncio.to_thread(self._firewall.is_there):
-                            self._log.warning("somebody has taken the kill switch's rules away; they are put up again")
-                            await asyncio.to_thread(self._put_up, self._places, record, there=False)
-                    except SetupError as error:
-                        self._log.error(str(error))
+                try:
+                    await self._look_again()
+                except SetupError as error:
+                    self._log.error(str(error))
+
+    async def _look_again(self) -> None:
+        async with self._changing:
+            record = kill_record.read(self._directory)
+            if self._up and record is not None and not await asyncio.to_thread(self._firewall.is_there):
+                self._log.warning("somebody has taken the kill switch's rules away; they are put up again")
+                await asyncio.to_thread(self._put_up, self._places, record, there=False)
 
     async def lift(self) -> None:
         """Let everything out again: its user ends the tunnel."""
