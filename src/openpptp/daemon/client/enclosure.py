@@ -8,11 +8,10 @@ import shutil
 import signal
 import socket
 import threading
-import traceback
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from structlog.typing import FilteringBoundLogger
 
@@ -182,13 +181,14 @@ class EnclosureHost:
         return []
 
 
-def _be_the_child(link: socket.socket, command: Sequence[str], account: Account, directory: Path) -> None:
+def _be_the_child(link: socket.socket, command: Sequence[str], account: Account, directory: Path) -> NoReturn:
     """Never return into the client's own code."""
     code = 1
     try:
         code = enclose(link, command, account, directory)
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        os.write(2, f"openpptp met an error it did not expect in the network namespace ({what}).\n".encode())
     finally:
         os._exit(code)
 

@@ -106,7 +106,8 @@ class KillSwitch:
     def leave(self) -> None:
         """Say that it stays, if it does, and how to lift it."""
         if self._up and kill_record.read(self._directory) is not None:
-            self._log.warning(f"the kill switch stays: nothing leaves this machine; lift it with: {RELEASE}")
+            but = " but to local networks" if self._request.kill_switch == "lan" else ""
+            self._log.warning(f"the kill switch stays: nothing leaves this machine{but}; lift it with: {RELEASE}")
 
     @property
     def _wanted(self) -> bool:
