@@ -221,7 +221,7 @@ class LogHygieneTests:
 SAYING_WHEN = {
     "backends/accounting.py", "daemon/ledger.py", "daemon/events.py",
     "daemon/overview.py", "cli/asking.py", "cli/past_sessions.py",
-    "daemon/client/state.py", "cli/client_status.py", "cli/progress.py",
+    "daemon/client/state.py", "daemon/client/kill_switch.py", "cli/client_status.py", "cli/progress.py",
     "daemon/doctor/facts.py", "daemon/doctor/server.py",
 }  # fmt: skip
 "They tell people when something was; what lasts, and what is due, they know from the monotonic clock."

@@ -21,6 +21,7 @@ from openpptp.daemon.client.profile_files import Account
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.errors import SetupError
 from openpptp.net.client_links import Carrier, ClientLinks
+from openpptp.net.journal import NAME as JOURNAL
 from openpptp.tunnel.outputs import InterfaceUp
 
 PATIENCE = 20.0  # ours: seconds for an answer, which takes milliseconds
@@ -197,7 +198,8 @@ def _sweep(runtime_directory: Path) -> None:
     """Remove the directories of clients that were killed together with their children."""
     for path in runtime_directory.glob(f"{PREFIX}*"):
         with contextlib.suppress(ValueError):
-            if not Path("/proc", str(int(path.name.removeprefix(PREFIX)))).exists():
+            alive = Path("/proc", str(int(path.name.removeprefix(PREFIX)))).exists()
+            if not alive and not (path / JOURNAL).exists():  # an interface may have such a name
                 shutil.rmtree(path, ignore_errors=True)
 
 
