@@ -22,6 +22,11 @@ class AuthMethod(Enum):
         """Whether keys for MPPE follow from it (RFC 3079 sections 2 and 3); without them CCP is not even tried."""
         return self in (AuthMethod.MSCHAP_V2, AuthMethod.MSCHAP_V1)
 
+    @property
+    def proves_both(self) -> bool:
+        """Whether who asks for the proof gives one too: that it knows the password (RFC 2759 section 5)."""
+        return self is AuthMethod.MSCHAP_V2
+
 
 @dataclass(frozen=True, slots=True)
 class PapPresented:

@@ -67,11 +67,15 @@ class BadMessage(PptpError):
 
 
 class PeerViolation(PptpError):
-    """The peer broke the protocol in a way that ends the session."""
+    """The peer broke the protocol in a way that ends the session, or wants what this end does not.
 
-    def __init__(self, reason: EndReason, detail: str) -> None:
+    offered is what it would have agreed to, in the words of the settings: methods as PAP, key lengths as 40.
+    """
+
+    def __init__(self, reason: EndReason, detail: str, offered: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.offered = offered
 
 
 class Misuse(PptpError):

@@ -512,7 +512,7 @@ class EncryptionTests:
         conversation >> request.replace("ConfReq", "ConfAck")
         sentence = "the server requires PAP; this client answers only MS-CHAPv2"
         conversation.wait(10)
-        assert conversation.outputs[-1] == LinkEnded(EndReason.AUTHENTICATION_UNSUITABLE, sentence)
+        assert conversation.outputs[-1] == LinkEnded(EndReason.AUTHENTICATION_UNSUITABLE, sentence, ("PAP",))
 
     def test_not_required_and_rejected_goes_in_clear(self):
         wanting = EncryptionPolicy(required=False)

@@ -81,7 +81,9 @@ PPTPD = Script(
     ),
 )
 
-RRAS_WISHES = "<callback CBCP> <mrru 1614> <endpoint [local:9d.80.f6.a5.0d.48.44.4c.9b.8b.8c.0a.6d.c4.0b.01]> < 17 04 00 02>"
+RRAS_WISHES = (
+    "<callback CBCP> <mrru 1614> <endpoint [local:9d.80.f6.a5.0d.48.44.4c.9b.8b.8c.0a.6d.c4.0b.01]> < 17 04 00 02>"
+)
 RRAS = Script(
     "Windows RRAS",
     started("", "Microsoft", framing=2),

@@ -4,8 +4,9 @@
     on("LCP up", '[CHAP Challenge id=0x1 <{challenge}>, name = "pptpd"]')         a moment is heard as well
 
 `*` stands for any text, `{name}` for text that what is said may take up again, {id} for an Identifier. What the server
-knows must be just that: {challenge}, {address}, which it gives, {user} and, once a Response was right, {proof}. The first rule that fits is the one that counts; what no rule fits is a
-complaint of the server (server.py), so a script holds our client to exactly what is known of its maker's.
+knows must be just that: {challenge}, {address}, which it gives, {user} and, once a Response was right, {proof}. The
+first rule that fits is the one that counts. What no rule fits is a complaint of the server (server.py), so a script
+holds our client to exactly what is known of its maker's.
 """
 
 import re

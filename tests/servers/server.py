@@ -211,7 +211,7 @@ class ScriptedServer(asyncio.Protocol):
         proof = crypto.generate_authenticator_response(
             crypto.hash_nt_password_hash(self._password_hash), expected, facts[1], facts[0], given.name
         )
-        self._facts["proof"] = proof.hex().upper()
+        self._facts |= {"proof": proof.hex().upper(), "lower": proof.hex()}
         return True
 
     # What the script says
@@ -313,4 +313,3 @@ def _mppe_bits(options: bytes) -> int:
 
 def _key_bits(bits: int) -> int:
     return next(strength for bit, strength in KEY_BITS.items() if bits & bit)
-

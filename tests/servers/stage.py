@@ -1,13 +1,12 @@
 """Our client and a scripted server on loopback, their GRE and inside packets in memory.
 
-    server = await stage.serve(RRAS)
-    client = await stage.connect()            up, or the test fails with what was said
-    await stage.carry()                       data both ways
-    reason, detail = await stage.refused()    or not up, and why
+server = await stage.serve(RRAS)
+client = await stage.connect()            up, or the test fails with what was said
+await stage.carry()                       data both ways
+reason, detail = await stage.refused()    or not up, and why
 """
 
 import asyncio
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -31,6 +30,8 @@ class Stage:
         self.place = place
         self.server: ScriptedServer
         self._client: asyncio.Task[tuple[EndReason, str]] | None = None
+        self._defects: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: self._defects.append(context))
 
     async def serve(self, script: Script, **how: Any) -> ScriptedServer:
         """Run a script."""
@@ -89,3 +90,4 @@ class Stage:
             await asyncio.wait_for(self._client, 20)
         self.server.close()
         await self.place.close()
+        assert not self._defects

@@ -101,6 +101,7 @@ class ConnectRequest:
             our_name=self.user,
             our_password=self.password,
             answer_with=self.methods,
+            demand_proof=all(method.proves_both for method in self.methods),
             encryption=EncryptionPolicy(
                 enabled=self.encryption != "off",
                 required=self.encryption == "required",

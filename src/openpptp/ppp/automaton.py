@@ -196,6 +196,7 @@ class Automaton:
             self._begin()
         self._requests_received += 1
         if self._requests_received > MAX_ROUNDS:
+            self._negotiation.give_up()
             raise PeerViolation(EndReason.NEGOTIATION_FAILED, self._endless())
         self._answer, notes = self._negotiation.judge(packet)
         self._answered = packet

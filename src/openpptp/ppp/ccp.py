@@ -41,10 +41,13 @@ def describe_strengths(key_bits: frozenset[int]) -> str:
     return f"MPPE {words} bit" if words else "no encryption"
 
 
-def not_encrypted(what: str, end: str, policy: EncryptionPolicy) -> PeerViolation:
+def not_encrypted(
+    what: str, end: str, policy: EncryptionPolicy, offered: frozenset[int] = frozenset()
+) -> PeerViolation:
     """Return why a link ends whose encryption is required; `end` is the word for this end, "server" or "client"."""
     detail = f"{what}; this {end} requires {describe_strengths(policy.key_bits)}"
-    return PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail)
+    strengths = tuple(str(strength) for strength in sorted(offered, reverse=True))
+    return PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail, strengths)
 
 
 def _bits(value: bytes) -> int:
@@ -121,7 +124,7 @@ class Mppe(NegotiableOption):
     def _give_up(self) -> None:
         if self._policy.required:
             what = f"{OTHER_END[self._end]} offers {describe_strengths(self._offered)}"
-            raise not_encrypted(what, self._end, self._policy)
+            raise not_encrypted(what, self._end, self._policy, self._offered)
         self._wanted = False
 
 

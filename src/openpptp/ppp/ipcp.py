@@ -3,7 +3,7 @@
 One class serves both ends: an end that was granted addresses insists on them, an end without asks the peer.
 """
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import ClassVar
 
 from openpptp.credentials import NetworkGrant
@@ -14,12 +14,12 @@ from openpptp.ppp.outputs import Ipv4Up
 from openpptp.wire.ppp import IpcpOption, Protocol
 
 UNSPECIFIED = IPv4Address(0)
-_BROADCAST = IPv4Address(0xFFFFFFFF)
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 section 3.2.1.3; reserved is 240.0.0.0/4, with the broadcast
 
 
 def _usable(address: IPv4Address) -> bool:
     """Tell whether one end of a link may have this address."""
-    return not (address.is_unspecified or address.is_loopback or address.is_multicast or address == _BROADCAST)
+    return address not in _THIS_NETWORK and not (address.is_loopback or address.is_multicast or address.is_reserved)
 
 
 def _address(value: bytes | None) -> IPv4Address:
@@ -39,6 +39,8 @@ class Address(NegotiableOption):
         self._assigned = assigned
         self._wished: IPv4Address | None = None
         "What the peer asked for last."
+        self._given = UNSPECIFIED
+        "What the peer gave us last and no end of a link can have."
         self._asking = True
 
     def ask(self) -> bytes | None:
@@ -56,12 +58,21 @@ class Address(NegotiableOption):
         """Take the address we are given; keep the one we were set up with."""
         if self._own is None and _usable(_address(value)):
             self._wanted = _address(value)
+        else:
+            self._given = _address(value)
 
     def rejected(self) -> None:
         """Leave our address unsaid; without one there is no session."""
-        if not _usable(self._wanted):
-            raise PeerViolation(EndReason.NO_ADDRESS, "the peer gives out no IPv4 address")
+        self.check()
         self._asking = False
+
+    def check(self) -> None:
+        """End when we have no address after all."""
+        if not _usable(self._wanted):
+            given = (
+                "no IPv4 address" if self._given == UNSPECIFIED else f"{self._given}, which no end of a link can have"
+            )
+            raise PeerViolation(EndReason.NO_ADDRESS, f"the peer gives out {given}")
 
     def missing(self) -> bytes | None:
         """Tell the peer the address it has to ask for (RFC 1332 section 3.3)."""
@@ -146,8 +157,7 @@ class Ipcp(Automaton):
 
     def agreed(self) -> Ipv4Up:
         """Return what was agreed on; end the session when we have no address after all."""
-        if not _usable(self._address.own):
-            raise PeerViolation(EndReason.NO_ADDRESS, "the peer gives out no IPv4 address")
+        self._address.check()
         return Ipv4Up(self._address.own, self._address.peer, _learned(self._dns), _learned(self._wins))
 
 

@@ -10,6 +10,8 @@ from openpptp.ppp.settings import OTHER_END, LinkSettings
 from openpptp.wire.ppp import CHAP_MD5, DEFAULT_MRU, MS_CHAP_V1, MS_CHAP_V2, LcpOption, Protocol
 
 MIN_MRU = 128  # ours: below, not even our Terminate texts fit; nobody in the field asks for less than 576
+NO_METHOD = "none"
+"The word for a peer that asks for no proof, where others are named by their method."
 LOOP_LIMIT = 4  # ours: requests with our own magic number until the link counts as looped (RFC 1661 section 6.4)
 
 _METHODS = {
@@ -124,6 +126,18 @@ class Authentication(NegotiableOption):
         raise PeerViolation(
             EndReason.AUTHENTICATION_UNSUITABLE,
             f"{OTHER_END[self._end]} requires {method_name(self._demanded)}; this {self._end} {ability}",
+            (method_name(self._demanded),),
+        )
+
+    def unasked(self) -> None:
+        """End: the peer wants no proof, or none any more, and so gives none either."""
+        if self.withdrawn:
+            self.insisted()
+        raise PeerViolation(
+            EndReason.AUTHENTICATION_UNSUITABLE,
+            f"{OTHER_END[self._end]} asks for no log-in, so that it proves nothing either; "
+            f"this {self._end} answers only {_names(self._answers)}",
+            (NO_METHOD,),
         )
 
     @property

@@ -50,7 +50,7 @@ class Link:
         self._network: Network | None = None
         self._waiting: Deadline | None = None
         self._early: list[tuple[int, Packet]] = []
-        self._ending: tuple[EndReason, str] | None = None
+        self._ending: LinkEnded | None = None
         self._over = False
 
     @property
@@ -102,14 +102,14 @@ class Link:
 
     def close(self, reason: EndReason, now: float) -> list[Output]:
         """End in an orderly way: Terminate-Request, its Ack or two timers, LinkEnded."""
-        return self._end(reason, reason.value.sentence, now)
+        return self._end(LinkEnded(reason, reason.value.sentence), now)
 
     def lower_down(self, now: float) -> list[Output]:
         """End at once: nothing can be sent any more."""
         if self._over:
             return []
         if self._ending is None:
-            self._ending = (EndReason.CONNECTION_LOST, EndReason.CONNECTION_LOST.value.sentence)
+            self._ending = LinkEnded(EndReason.CONNECTION_LOST, EndReason.CONNECTION_LOST.value.sentence)
         return self._leave_phase() + self._finish()
 
     def request_encryption_reset(self, now: float) -> list[Output]:
@@ -137,7 +137,7 @@ class Link:
         before = self._lcp.state
         outputs = self._lcp.receive(packet, now)
         if packet.code == Code.TERMINATE_REQUEST and self._ending is None:
-            self._ending = describe_termination(packet.data)
+            self._ending = LinkEnded(*describe_termination(packet.data))
             if State.REQ_SENT <= before <= State.ACK_SENT:
                 # The automaton would go on asking a peer that has just said that it will not.
                 outputs += self._lcp.close(now)
@@ -171,7 +171,8 @@ class Link:
         try:
             return step()
         except PeerViolation as violation:
-            return self._end(violation.reason, str(violation), now, text=str(violation))
+            ending = LinkEnded(violation.reason, str(violation), violation.offered)
+            return self._end(ending, now, text=ending.detail)
 
     def _translate(self, outputs: list[Output], now: float) -> list[Output]:
         translated: list[Output] = []
@@ -192,7 +193,7 @@ class Link:
                 case ProtocolRejected(protocol):
                     translated += self._guard(partial(self._protocol_rejected, protocol, now), now)
                 case AuthenticationFailed(reason, detail):
-                    translated += self._end(reason, detail, now)
+                    translated += self._end(LinkEnded(reason, detail), now)
                 case _:
                     translated.append(output)
         if self.phase is Phase.AUTHENTICATE and self._authentication is not None and self._authentication.done:
@@ -212,6 +213,8 @@ class Link:
     def _start_network(self, now: float) -> list[Output]:
         proved = self._authentication
         assert proved is not None
+        if self._settings.demand_proof and not proved.proves_us:
+            self._lcp.authentication.unasked()
         unaddressed = proved.accepted is not None and proved.accepted.network is None and not proved.proves_us
         if unaddressed and self._settings.ipv4:
             raise PeerViolation(
@@ -266,13 +269,13 @@ class Link:
         self.phase = Phase.ESTABLISH if self._ending is None else Phase.TERMINATE
         return outputs
 
-    def _end(self, reason: EndReason, detail: str, now: float, text: str | None = None) -> list[Output]:
+    def _end(self, ending: LinkEnded, now: float, text: str | None = None) -> list[Output]:
         """Close LCP; the peer reads text, or the reason's sentence where the detail is for our log only."""
         if self._over or self._ending is not None:
             return []
-        self._ending = (reason, detail)
+        self._ending = ending
         self._waiting = None
-        self._lcp.terminate_text = (reason.value.sentence if text is None else text).encode()
+        self._lcp.terminate_text = (ending.reason.value.sentence if text is None else text).encode()
         outputs = self._leave_phase() + self._translate(self._lcp.close(now), now)
         idle = self._lcp.state <= State.STOPPED
         return outputs + (self._finish() if idle else [])
@@ -285,11 +288,11 @@ class Link:
         self.phase = Phase.DEAD
         if self._ending is None:
             self._ending = (
-                (EndReason.PROTOCOL_ERROR, "the peer rejects LCP")
+                LinkEnded(EndReason.PROTOCOL_ERROR, "the peer rejects LCP")
                 if self._lcp.heard_answer
-                else (EndReason.PEER_SILENT, "the peer answers no LCP Configure-Request")
+                else LinkEnded(EndReason.PEER_SILENT, "the peer answers no LCP Configure-Request")
             )
-        return [*outputs, LinkEnded(*self._ending)]
+        return [*outputs, self._ending]
 
 
 def _frame(protocol: int, packet: Packet) -> SendFrame:

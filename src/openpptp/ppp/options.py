@@ -156,6 +156,14 @@ class Negotiation:
             fitting.append(option)
         return Packet(code, request.identifier, encode_options(fitting))
 
+    def give_up(self) -> None:
+        """Tell the options that were Nakked last that the peer insists; one it hangs on ends the session in its words.
+
+        For a peer that says the same under the same Identifier again and again, as if it had never heard us.
+        """
+        for option in decode_options(self._nakked[1].data) if self._nakked is not None else ():
+            self._options[option.type].insisted()
+
     def acked(self, data: bytes) -> bool:
         """Take a Configure-Ack; False when it does not repeat our request (RFC 1661 section 5.2)."""
         if data != encode_options(self._asked):

@@ -108,3 +108,5 @@ class LinkEnded(Output):
 
     reason: EndReason
     detail: str
+    offered: tuple[str, ...] = ()
+    "What the peer would have agreed to where this end did not, as errors.PeerViolation has it."

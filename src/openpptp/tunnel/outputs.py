@@ -129,6 +129,8 @@ class SessionEnded(Output):
     user: str | None
     reason: EndReason
     detail: str
+    offered: tuple[str, ...] = ()
+    "What the peer would have agreed to where this end did not, as errors.PeerViolation has it."
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,13 +233,13 @@ class Session:
                 return [tell.EncryptionUp(self.call_id, send, receive), *self._settle(now)]
             case ppp.EncryptionDown():
                 return [*self._settle(now), tell.EncryptionDown(self.call_id)]
-            case ppp.LinkEnded(reason, detail):
+            case ppp.LinkEnded(reason, detail, offered):
                 self._link_over = True
                 if self._leaving is not None:
                     return self._end(*self._leaving, now)
                 if reason is EndReason.PEER_SILENT and self._gre_by is not None:
                     return self._end(EndReason.GRE_BLOCKED, "", now)
-                return self._end(reason, detail, now)
+                return self._end(reason, detail, now, offered)
             case Note(text, level):
                 return [Note(f"call {self.call_id}: {text}", level)]
         return self._settle(now)
@@ -261,7 +261,7 @@ class Session:
 
     # The end
 
-    def _end(self, reason: EndReason, detail: str, now: float) -> list[Output]:
+    def _end(self, reason: EndReason, detail: str, now: float, offered: tuple[str, ...] = ()) -> list[Output]:
         """End the session in the one order there is; what is over already is left out."""
         if self._ended:
             return []
@@ -270,25 +270,25 @@ class Session:
         if self.call.state is State.ESTABLISHED and not self._link_over:
             farewell = self._link.close(reason, now)
             result += [tell.SendFrame(self.call_id, o.frame) for o in farewell if isinstance(o, ppp.SendFrame)]
-        reason, detail = self._told_by_link(reason, detail or reason.value.sentence, now)
-        result += self.call.hang_up(reason, now)
+        told = self._told_by_link(ppp.LinkEnded(reason, detail or reason.value.sentence, offered), now)
+        result += self.call.hang_up(told.reason, now)
         if self.interface is not None:
             self.interface = None
             result.append(tell.InterfaceDown(self.call_id))
         result.append(tell.ClosePath(self.call_id))
-        result.append(tell.SessionEnded(self.call_id, self.user, reason, detail))
+        result.append(tell.SessionEnded(self.call_id, self.user, told.reason, told.detail, told.offered))
         return result
 
-    def _told_by_link(self, reason: EndReason, detail: str, now: float) -> tuple[EndReason, str]:
+    def _told_by_link(self, ending: ppp.LinkEnded, now: float) -> ppp.LinkEnded:
         """Return why the link was ending already, since that came first; else what is given.
 
         A peer whose password was refused clears the call before it acknowledges our Terminate-Request.
         """
-        ours = {ppp.LinkEnded(r, r.value.sentence) for r in (reason, EndReason.CONNECTION_LOST)}
+        ours = {ppp.LinkEnded(r, r.value.sentence) for r in (ending.reason, EndReason.CONNECTION_LOST)}
         for output in self._link.lower_down(now):
             if isinstance(output, ppp.LinkEnded) and output not in ours:
-                return output.reason, output.detail
-        return reason, detail
+                return output
+        return ending
 
 
 _PHASES = {

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 from tests.daemon.loopback import Log
@@ -43,6 +43,10 @@ class FakeLinks:
     address: bool = True
     device: str = "eth0"
     refuses: str = ""
+    owned: tuple[tuple[IPv4Interface, str], ...] = ()
+
+    def addresses(self) -> tuple[tuple[IPv4Interface, str], ...]:
+        return self.owned
 
     def __getattr__(self, name: str):
         def method(*arguments, **named):

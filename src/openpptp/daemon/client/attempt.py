@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from openpptp.daemon import words
 from openpptp.daemon.calls import Calls
+from openpptp.daemon.client.remedies import with_remedy
 from openpptp.daemon.connect_request import ConnectRequest
 from openpptp.daemon.driver import TunnelDriver
 from openpptp.datapath.seam import Counters, DataPath
@@ -188,7 +189,7 @@ class Attempt:
 
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Keep how it ended; the connection follows it."""
-        self._last = (output.reason, output.detail)
+        self._last = (output.reason, with_remedy(output, self._request))
         driver.log.debug(
             "session ended",
             octets_in=counters.octets_in,

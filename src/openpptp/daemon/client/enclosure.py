@@ -152,7 +152,7 @@ class EnclosureHost:
     async def up(self, output: InterfaceUp) -> Configured:
         """Give the device in the namespace what the server granted, and lead everything there."""
         wanted = self._request.dns
-        servers = name_servers(wanted, output, self._log)
+        servers = name_servers(wanted, output.dns, self._log)
         peer = output.peer_address
         if peer is not None and peer.is_unspecified:
             peer = None

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
+from openpptp.daemon.client.granted import Granted, granted
 from openpptp.daemon.connect_request import ConnectRequest, Dns
 from openpptp.errors import SetupError
 from openpptp.net.client_links import Carrier, ClientLinks
@@ -113,27 +114,35 @@ class HostSettings:
     async def up(self, output: InterfaceUp) -> Configured:
         """Give the interface what the server granted, and lead there what the user wants; raise SetupError in words."""
         links, name, before = self._links, self._request.interface, self._now
-        peer = output.peer_address
-        if peer is not None and peer.is_unspecified:  # most servers name one, none has to
-            peer = None
-        if output.our_address is not None:
-            address = IPv4Interface(output.our_address)
-            await links.later(links.device_up, name, address=address, peer=peer, mtu=output.mtu)
+        given = await self._granted(output)
+        if given.address is not None:
+            address = IPv4Interface(given.address)
+            await links.later(links.device_up, name, address=address, peer=given.peer, mtu=output.mtu)
         else:
             await links.later(links.device_up, name, mtu=output.mtu)
-        if before is not None and before.address not in (None, output.our_address):
+        if before is not None and before.address not in (None, given.address):
             await links.later(links.leave_address, name, before.address)
         ipv6 = None
         if output.our_identifier is not None:
             ipv6 = await links.later(links.set_link_local, name, output.our_identifier)
-        servers = name_servers(self._request.dns, output, self._log)
+        servers = name_servers(self._request.dns, given.dns, self._log)
         networks = (*self._networks(), *(IPv4Network(each) for each in servers if each != self._pinned))
         for network in networks:
             await links.later(links.add_route, network, name, table=self._table)
             await links.later(links.remove_route, network, "")
         dns_by = await self._set_dns(servers)
-        self._now = Configured(output.our_address, peer, ipv6, output.mtu, networks, servers if dns_by else (), dns_by)
+        dns = servers if dns_by else ()
+        self._now = Configured(given.address, given.peer, ipv6, output.mtu, networks, dns, dns_by)
         return self._now
+
+    async def _granted(self, output: InterfaceUp) -> Granted:
+        """Return what of the server's grant this host can take."""
+        owned = await self._links.later(self._links.addresses)
+        others = [(address, device) for address, device in owned if device != self._request.interface]
+        result = granted(output, self._pinned, others)
+        for warning in result.warnings:
+            self._log.warning(warning)
+        return result
 
     async def down(self) -> None:
         """Treat what would go through the tunnel as the user wants it while there is none."""
@@ -171,13 +180,15 @@ class HostSettings:
         return Nameservers(servers, wanted.search, everything=self._request.default_route or not wanted.search)
 
 
-def name_servers(wanted: Dns | None, output: InterfaceUp, log: FilteringBoundLogger) -> tuple[IPv4Address, ...]:
-    """Return the DNS servers to ask, those that were named to us before the server's own."""
+def name_servers(
+    wanted: Dns | None, granted: tuple[IPv4Address, ...], log: FilteringBoundLogger
+) -> tuple[IPv4Address, ...]:
+    """Return the DNS servers to ask, those that were named to us before those the server grants."""
     if wanted is None:
         return ()
-    if wanted.of_server and not output.dns:
+    if wanted.of_server and not granted:
         log.warning("the server names no DNS servers; name one yourself with --dns ADDRESS")
-    return tuple(dict.fromkeys([*wanted.servers, *(output.dns if wanted.of_server else ())]))
+    return tuple(dict.fromkeys([*wanted.servers, *(granted if wanted.of_server else ())]))
 
 
 def take_back_left_overs(request: ConnectRequest, log: FilteringBoundLogger) -> None:
