@@ -12,6 +12,7 @@ from openpptp.credentials import AuthMethod
 from openpptp.daemon.client import profile_files
 from openpptp.daemon.connect_request import ConnectRequest, Dns, Reconnect
 from openpptp.daemon.wishes import DataPathWishes
+from openpptp.tunnel.settings import Dialling
 
 ENVIRONMENT = {"OPENPPTP_PASSWORD": "s3cret"}
 
@@ -212,7 +213,7 @@ class OptionTests:
                 echo_interval=5.0,
                 echo_failures=2,
                 ipv6=True,
-                phone_number="123",
+                dialling=Dialling("123"),
                 data_path=DataPathWishes("engine", "raw"),
             )
         ]

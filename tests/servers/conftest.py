@@ -1,6 +1,6 @@
 """A client in memory and a place for a scripted server."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from tests.daemon.client.test_client import Place

@@ -9,7 +9,6 @@ from tests.servers.script import Gre, Rule, Script, on
 
 from openpptp.wire.control import (
     VERSION_1_0,
-    DisconnectResult,
     OutgoingCallReply,
     SetLinkInfo,
     StartControlConnectionReply,
@@ -74,27 +73,34 @@ PPTPD = Script(
         REFUSES,
         *CCP_AGREES,
         on("[IPCP ConfReq id={id} *]", "[IPCP TermAck id={id}]", before="CCP up"),  # Q-62
-        on("CCP up", "[IPCP ConfReq id=0x1 <compress VJ 0f 01> <addr 192.168.2.2>]"),
-        on("[IPCP ConfRej id=0x1 <compress VJ 0f 01>]", "[IPCP ConfReq id=0x2 <addr 192.168.2.2>]"),  # Q-81
+        on("CCP up", "[IPCP ConfReq id=0x1 <addr 192.168.2.2>]"),
         *IPCP_GIVES,
         *ENDS,
     ),
 )
 
+RRAS_LINK = "<magic 0x1b8d49a2> <pcomp> <accomp>"
 RRAS_WISHES = (
     "<callback CBCP> <mrru 1614> <endpoint [local:9d.80.f6.a5.0d.48.44.4c.9b.8b.8c.0a.6d.c4.0b.01]> < 17 04 00 02>"
 )
+"Callback, multilink and, as option 0x17, the link discriminator of BAP (Q-41)."
+RRAS_NETWORK = ("[CCP ConfReq id=0x5 <mppe +H -M +S -L -D +C>]", "[IPCP ConfReq id=0x6 <addr 192.168.0.1>]")  # Q-60
 RRAS = Script(
     "Windows RRAS",
     started("", "Microsoft", framing=2),
     connected(0x2DEB, speed=13_277_755, window=16384),  # Q-06
     (
-        on("call", f"[LCP ConfReq id=0x0 <mru 1400> <auth eap> <magic 0x1b8d49a2> <pcomp> <accomp> {RRAS_WISHES}]"),
+        on("call", f"[LCP ConfReq id=0x0 <mru 1400> <auth eap> {RRAS_LINK} {RRAS_WISHES}]"),
         LCP_AGREES,
-        on(f"[LCP ConfRej id=0x0 {RRAS_WISHES}]", "[LCP ConfReq id=0x1 <mru 1400> <auth eap> <magic 0x1b8d49a2> <pcomp> <accomp>]"),  # Q-41
-        on("[LCP ConfNak id=0x1 <auth chap MS-v2>]", "[LCP ConfReq id=0x2 <mru 1400> <auth chap MS-v2> <magic 0x1b8d49a2> <pcomp> <accomp>]"),
-        on("LCP up", challenge("VPN-SERVER", 0), '[LCP Ident id=0x3 magic=0x1b8d49a2 "MSRASV5.20"]', '[LCP Ident id=0x4 magic=0x1b8d49a2 "MSRAS-0-VPN-SERVER"]'),  # Q-43, Q-54
-        on(ADMITS.heard, '[CHAP Success id={id} "S={proof}"]', "[CCP ConfReq id=0x5 <mppe +H -M +S -L -D +C>]", "[IPCP ConfReq id=0x6 <addr 192.168.0.1>]"),  # Q-52, Q-60
+        on(f"[LCP ConfRej id=0x0 {RRAS_WISHES}]", f"[LCP ConfReq id=0x1 <mru 1400> <auth eap> {RRAS_LINK}]"),
+        on("[LCP ConfNak id=0x1 <auth chap MS-v2>]", f"[LCP ConfReq id=0x2 <mru 1400> <auth chap MS-v2> {RRAS_LINK}]"),
+        on(
+            "LCP up",
+            challenge("VPN-SERVER", 0),  # Q-54
+            '[LCP Ident id=0x3 magic=0x1b8d49a2 "MSRASV5.20"]',  # Q-43
+            '[LCP Ident id=0x4 magic=0x1b8d49a2 "MSRAS-0-VPN-SERVER"]',
+        ),
+        on(ADMITS.heard, '[CHAP Success id={id} "S={proof}"]', *RRAS_NETWORK),  # Q-52
         REFUSES,
         on(f"[CCP ConfNak id=0x5 {MPPE}]", f"[CCP ConfReq id=0x7 {MPPE}]"),
         *CCP_AGREES,
@@ -104,7 +110,7 @@ RRAS = Script(
     address="192.168.0.77",
     after_call=(SetLinkInfo(0, 0, 0xFFFFFFFF), SetLinkInfo(0)),  # Q-09
     disconnect_result=0,  # Q-11
-)  # fmt: skip
+)
 
 CISCO = Script(
     "Cisco IOS",
@@ -151,6 +157,34 @@ MIKROTIK = Script(
     address="192.168.88.254",
 )
 
+COLUBRIS = Script(
+    "Colubris",
+    started("local", "MoretonBay", channels=1, firmware=1),
+    connected(0x4),
+    (
+        on("call", "[LCP ConfReq id=0x1 <asyncmap 0x0> <auth eap> <magic 0xd3515db> <pcomp> <accomp>]"),
+        LCP_AGREES,
+        on(
+            "[LCP ConfNak id=0x1 <auth chap MS-v2>]",
+            "[LCP ConfReq id=0x2 <asyncmap 0x0> <auth chap MS-v2> <magic 0xd3515db> <pcomp> <accomp>]",
+        ),
+        on("LCP up", challenge("127.0.0.1")),
+        on(
+            ADMITS.heard,
+            '[CHAP Success id={id} "S={proof}"]',
+            "[IPCP ConfReq id=0x1 <addr 192.168.2.1> <compress VJ 0f 01>]",
+            f"[CCP ConfReq id=0x1 {MPPE}]",
+        ),
+        REFUSES,
+        *CCP_AGREES,
+        on("[IPCP ConfRej id=0x1 <compress VJ 0f 01>]", "[IPCP ConfReq id=0x2 <addr 192.168.2.1>]"),  # Q-81
+        *IPCP_GIVES,
+        *ENDS,
+    ),
+    Gre(first_sequence=1),
+    address="192.168.2.2",
+)
+
 KERNEL_GRE = Gre(first_sequence=1, ack_alone_after=None)
 "The kernel's module pptp: no acknowledgement alone, what is late is dropped (Q-20, Q-22)."
 ACCEL_PPP = Script(
@@ -161,9 +195,10 @@ ACCEL_PPP = Script(
         on("call", "[LCP ConfReq id=0x1 <auth chap MS-v2> <mru 1436> <magic 0x6b8b4567>]"),  # Q-47
         LCP_AGREES,
         on("LCP up", challenge("accel-ppp")),
-        on(ADMITS.heard, '[CHAP Success id={id} "S={proof} M=Authentication succeeded"]', "[IPCP ConfReq id=0x1 <addr 192.168.0.1>]"),
+        on(ADMITS.heard, *ADMITS.said, "[IPCP ConfReq id=0x1 <addr 192.168.0.1>]"),
         REFUSES,
-        on("[CCP ConfReq id={id} *]", f"[CCP ConfReq id=0x1 {MPPE}]", times=1),  # the first right behind Success is dropped
+        # The first, which comes right behind Success, it drops.
+        on("[CCP ConfReq id={id} *]", f"[CCP ConfReq id=0x1 {MPPE}]", times=1),
         *CCP_AGREES,
         *IPCP_GIVES,
         *ENDS,
@@ -171,10 +206,11 @@ ACCEL_PPP = Script(
     KERNEL_GRE,
     address="192.168.0.2",
     disconnect_names_peer=True,  # Q-11
-)  # fmt: skip
+)
 
 PPPD_ON_KERNEL_PPTP = replace(PPTPD, name="pppd on the kernel's pptp", gre=KERNEL_GRE)
 
+MPD_ADDRESS = "[IPCP ConfReq id=0x1 <addr 10.9.0.1> <compress VJ 0f 01>]"
 MPD = Script(
     "FreeBSD mpd",
     started("freebsd", "FreeBSD MPD", channels=100, firmware=257),
@@ -183,7 +219,7 @@ MPD = Script(
         on("call", "[LCP ConfReq id=0x1 <accomp> <pcomp> <mru 1500> <magic 0x5bd1e995> <auth chap MS-v2>]"),
         LCP_AGREES,
         on("LCP up", challenge("freebsd")),
-        on(ADMITS.heard, *ADMITS.said, "[IPCP ConfReq id=0x1 <addr 10.9.0.1> <compress VJ 0f 01>]", f"[CCP ConfReq id=0x1 {MPPE}]"),
+        on(ADMITS.heard, *ADMITS.said, MPD_ADDRESS, f"[CCP ConfReq id=0x1 {MPPE}]"),
         REFUSES,
         on("[IPCP ConfRej id=0x1 <compress VJ 0f 01>]", "[IPCP ConfReq id=0x2 <addr 10.9.0.1>]"),
         *CCP_AGREES,
@@ -191,7 +227,7 @@ MPD = Script(
         *ENDS,
     ),
     Gre(send_window=16, short_inner_protocol=True),  # Q-26, Q-30
-)  # fmt: skip
+)
 
 NPPPD = Script(
     "OpenBSD npppd",
@@ -201,7 +237,12 @@ NPPPD = Script(
         on("call", "[LCP ConfReq id=0x1 <mru 1400> <auth chap MS-v2> <magic 0x2ba6bc3f> <pcomp> <accomp>]"),
         LCP_AGREES,
         on("LCP up", challenge("npppd")),
-        on(ADMITS.heard, *ADMITS.said, "[CCP ConfReq id=0x1 <mppe +H +M +S +L -D -C>]", "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]"),
+        on(
+            ADMITS.heard,
+            *ADMITS.said,
+            "[CCP ConfReq id=0x1 <mppe +H +M +S +L -D -C>]",
+            "[IPCP ConfReq id=0x1 <addr 10.9.0.1>]",
+        ),
         REFUSES,
         on(f"[CCP ConfNak id=0x1 {MPPE}]", f"[CCP ConfReq id=0x2 {MPPE}]"),
         *CCP_AGREES,
@@ -209,15 +250,11 @@ NPPPD = Script(
         *ENDS,
     ),
     Gre(first_sequence=1, ack_alone_after=None, ack_alone_every=32, wants_exact_acks=True),  # Q-25
-)  # fmt: skip
+)
 
-MAKERS = (PPTPD, PPPD_ON_KERNEL_PPTP, RRAS, CISCO, MIKROTIK, ACCEL_PPP, MPD, NPPPD)
+MAKERS = (PPTPD, PPPD_ON_KERNEL_PPTP, RRAS, COLUBRIS, CISCO, MIKROTIK, ACCEL_PPP, MPD, NPPPD)
 
 
 def with_rules(script: Script, *first: Rule, **changes: object) -> Script:
     """Return a script that heeds some rules before its own."""
     return replace(script, rules=(*first, *script.rules), **changes)  # type: ignore[arg-type]
-
-
-__all__ = ["ACCEL_PPP", "CISCO", "MAKERS", "MIKROTIK", "MPD", "NPPPD", "PPPD_ON_KERNEL_PPTP", "PPTPD", "RRAS"]
-__all__ += ["DisconnectResult", "with_rules"]

@@ -51,6 +51,9 @@ class ScriptedServer(asyncio.Protocol):
         self.script = script
         self.heard: list[str] = []
         "Frames in pppd's notation."
+        self.heard_data: list[bytes] = []
+        "Data frames as they came, encrypted or not."
+        self.said: list[str] = []
         self.messages: list[ControlMessage] = []
         self.heard_inside: list[bytes] = []
         "Inside packets that came encrypted, or in clear where there is no MPPE."
@@ -89,6 +92,12 @@ class ScriptedServer(asyncio.Protocol):
         """The call's GRE."""
         assert self._carriage is not None
         return self._carriage
+
+    def forget(self) -> None:
+        """Begin the link anew: nothing is agreed on, and no rule was used."""
+        for each in (self._used, self._asked, self._ours, self._theirs, self._up):
+            each.clear()
+        self._encryptor = self._decryptor = None
 
     def close(self) -> None:
         """Stop."""
@@ -168,6 +177,8 @@ class ScriptedServer(asyncio.Protocol):
 
     def _take_frame(self, octets: bytes) -> None:
         protocol, information = decode_frame(octets)
+        if protocol in (Protocol.MPPE, Protocol.IPV4):
+            self.heard_data.append(octets)
         if octets[:2] != b"\xff\x03" and not self._asked_for(LcpOption.ADDRESS_CONTROL_FIELD_COMPRESSION):
             self._complaints.append(f"FF 03 left out: {octets[:4].hex()}")
         if protocol == Protocol.MPPE and self._decryptor is not None:
@@ -236,10 +247,14 @@ class ScriptedServer(asyncio.Protocol):
         return (not rule.times or self._used.get(number, 0) < rule.times) and rule.before not in self._up
 
     def _send_frame(self, line: str) -> None:
+        self.said.append(line)
         octets = frame(line)
         protocol, information = decode_frame(octets)
-        if protocol != Protocol.LCP and not self.script.gre.full_headers:
-            octets = ppp_frame(protocol, information, **self._compression())
+        compression = {} if self.script.gre.full_headers else self._compression()
+        if protocol != Protocol.LCP:
+            octets = ppp_frame(protocol, information, **compression)
+        elif compression.get("compress_address_control") and information[0] > Code.CODE_REJECT:
+            octets = octets[2:]  # against RFC 1661 section 6.6, as Windows, pppd and the kernel do (Q-29)
         if not self.carriage.send(octets) or protocol not in (Protocol.LCP, Protocol.CCP, Protocol.IPCP):
             return
         packet = Packet.decode(information)

@@ -7,6 +7,7 @@ reason, detail = await stage.refused()    or not up, and why
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -41,7 +42,14 @@ class Stage:
 
     async def connect(self, **how: Any) -> None:
         """Connect; raise when no session comes up."""
+        await self.connecting(**how)
+
+    def connecting(self, **how: Any) -> Awaitable[None]:
+        """Begin to connect; what is returned waits for the session."""
         client = self._client = self.place.start(**how)
+        return self._connected(client)
+
+    async def _connected(self, client: asyncio.Task[tuple[EndReason, str]]) -> None:
         await until(lambda: self.place.log.about("connected") or client.done())
         assert not client.done(), f"{client.result()}\n" + "\n".join([*self.server.heard, *self.server.complaints])
 
@@ -55,8 +63,7 @@ class Stage:
     @property
     def connected(self) -> dict[str, Any]:
         """What the log says of the session."""
-        (line,) = self.place.log.about("connected")
-        return line
+        return self.place.log.about("connected")[-1]
 
     async def carry(self) -> None:
         """Send a packet through, which the server answers: both must arrive undamaged."""
@@ -72,6 +79,12 @@ class Stage:
         await until(back)
         assert self.server.heard_inside[heard:] == [packet]
         assert arrived == [answer_to(packet)]
+
+    async def negotiated_anew(self, doing: Callable[[], None]) -> None:
+        """Do what makes the link be negotiated anew, and wait until the session is up again."""
+        before = len(self.place.log.about("connected"))
+        doing()
+        await until(lambda: len(self.place.log.about("connected")) > before)
 
     async def hang_up(self) -> None:
         """End the client as its user does."""
@@ -90,4 +103,4 @@ class Stage:
             await asyncio.wait_for(self._client, 20)
         self.server.close()
         await self.place.close()
-        assert not self._defects
+        assert not self._defects, self._defects

@@ -1,16 +1,25 @@
 """Servers that want less than our client allows, or are none: it does not go along, and says what they wanted."""
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from tests import pcap
 from tests.eventually import until
-from tests.servers.makers import ADMITS, CCP_AGREES, IPCP_GIVES, LCP_AGREES, MIKROTIK, MPPE, PPPD_ASKS, PPTPD, RRAS
-from tests.servers.makers import with_rules
+from tests.servers.makers import (
+    ADMITS,
+    IPCP_GIVES,
+    MIKROTIK,
+    MPPE,
+    PPPD_ASKS,
+    PPTPD,
+    with_rules,
+)
 from tests.servers.script import on
 from tests.servers.stage import BEYOND, Stage
 
 from openpptp.credentials import AuthMethod
+from openpptp.daemon.connect_request import Dns
 from openpptp.errors import EndReason
 
 CLEAR = {"encryption": "off"}
@@ -77,9 +86,8 @@ class MethodTests:
     async def test_who_logs_in_to_us_is_not_heard(self, stage: Stage):
         """A server that asks us to believe it: we demand nothing, so there is nothing to answer."""
         ours = '[CHAP Response id=0x1 <00112233445566778899aabbccddeeff>, name = "server"]'
-        server = await stage.serve(
-            with_rules(PPTPD, on("LCP up", '[PAP AuthReq id=0x1 user="server" password="x"]', ours, *PPTPD.rules[2].said))
-        )
+        theirs = '[PAP AuthReq id=0x1 user="server" password="x"]'
+        server = await stage.serve(with_rules(PPTPD, on("LCP up", theirs, ours, *PPTPD.rules[2].said)))
         await stage.connect()
         await stage.carry()
         assert server.complaints == []
@@ -100,7 +108,8 @@ class ProofTests:
         assert not [line for line in server.heard if line.startswith(("[IPCP", "[CCP"))]
 
     async def test_digits_in_lower_case_prove_as_much(self, stage: Stage):
-        await stage.serve(with_rules(PPTPD, on(ADMITS.heard, '[CHAP Success id={id} "S={lower} M=ok"]', PPTPD.rules[3].said[1])))
+        lower = '[CHAP Success id={id} "S={lower} M=ok"]'
+        await stage.serve(with_rules(PPTPD, on(ADMITS.heard, lower, f"[CCP ConfReq id=0x1 {MPPE}]")))
         await stage.connect()
 
     async def test_an_impostor_that_admits_everybody_learns_no_password_and_gets_no_data(self, stage: Stage):
@@ -203,16 +212,18 @@ class AddressTests:
         await stage.carry()
 
     async def test_dns_servers_that_can_be_none_are_left_out(self, stage: Stage):
-        asked, named = "<addr {address}> <ms-dns1 0.0.0.0> <ms-dns2 0.0.0.0>", "<ms-dns1 127.0.0.53> <ms-dns2 10.1.1.1>"
+        given = "<addr {address}> <ms-dns2 10.1.1.1>"
+        named = "<addr {address}> <ms-dns1 127.0.0.53> <ms-dns2 10.1.1.1>"
         script = with_rules(
             PPTPD,
-            on("[IPCP ConfReq id={id} <addr 0.0.0.0> *]", f"[IPCP ConfNak id={{id}} <addr {{address}}> {named}]"),
-            on("[IPCP ConfReq id={id} <addr {address}> <ms-dns2 10.1.1.1>]", "[IPCP ConfAck id={id} <addr {address}> <ms-dns2 10.1.1.1>]"),
+            on("[IPCP ConfReq id={id} *]", "[IPCP TermAck id={id}]", before="CCP up"),
+            on("[IPCP ConfReq id={id} <addr 0.0.0.0> *]", f"[IPCP ConfNak id={{id}} {named}]", times=1),
+            on(f"[IPCP ConfReq id={{id}} {given}]", f"[IPCP ConfAck id={{id}} {given}]"),
         )
-        from openpptp.daemon.connect_request import Dns
         await stage.serve(script)
         await stage.connect(dns=Dns())
-        await stage.carry()
+        (session,) = stage.place.client._attempt._driver.tunnel.sessions
+        assert session.interface.dns == (IPv4Address("10.1.1.1"),)
 
 
 class DataTests:

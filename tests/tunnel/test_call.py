@@ -1,5 +1,7 @@
 """Calls: the four automata, the messages they send, the words they end with."""
 
+from dataclasses import replace
+
 import pytest
 from tests.tunnel.messages import PEER, samples
 
@@ -9,10 +11,12 @@ from openpptp.ppp.settings import LinkSettings
 from openpptp.tunnel.call import Call, CallCleared, CallConnected, CallOffered, OutOfStep, classify
 from openpptp.tunnel.call_tables import TABLES, Action, Event, State
 from openpptp.tunnel.control import SendMessage
-from openpptp.tunnel.settings import CallKind, Role, TunnelSettings
+from openpptp.tunnel.settings import CallKind, Dialling, Role, TunnelSettings
 from openpptp.wire.control import (
+    Bearer,
     CallClearRequest,
     CallDisconnectNotify,
+    Framing,
     IncomingCallConnected,
     IncomingCallReply,
     IncomingCallRequest,
@@ -119,7 +123,13 @@ class OutgoingCallPnsTests:
 
     def test_the_request_carries_our_call_id_and_settings(self):
         (request,) = messages(call(Role.PNS, CallKind.OUTGOING).place(0.0))
-        assert request == OutgoingCallRequest(OURS, 5, 300, 1_000_000, 3, 3, 64)
+        assert request == OutgoingCallRequest(OURS, 5, 300, 100_000_000, 3, 3, 64)
+
+    def test_the_request_asks_for_what_a_carrier_modem_wants(self):
+        wanted = Dialling("RELAY_PPP1", "7", Bearer.DIGITAL, Framing.SYNCHRONOUS, 2400, 10_000)
+        machine = Call(Role.PNS, CallKind.OUTGOING, OURS, replace(SETTINGS, dialling=wanted))
+        (request,) = messages(machine.place(0.0))
+        assert request == OutgoingCallRequest(OURS, 0, 2400, 10_000, 2, 2, 64, 0, "RELAY_PPP1", b"7")
 
     def test_a_good_reply_connects(self):
         machine = call(Role.PNS, CallKind.OUTGOING, State.WAIT_REPLY)

@@ -147,7 +147,7 @@ KEYS = {
     "port": "server",
     "timeout": "server",
     "local_address": "server",
-    "phone_number": "server",
+    "phone_number": "call",
     "mru": "ppp",
     "echo_interval": "ppp",
     "echo_failures": "ppp",

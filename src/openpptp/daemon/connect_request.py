@@ -9,7 +9,7 @@ from typing import Literal
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.wishes import DataPathWishes
 from openpptp.ppp.settings import EncryptionPolicy, LinkSettings
-from openpptp.tunnel.settings import CallKind, TunnelSettings
+from openpptp.tunnel.settings import CallKind, Dialling, TunnelSettings
 
 INTERFACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,14}")
 "IFNAMSIZ leaves 15 characters; the kernel forbids slashes and blanks, we also what a shell or nft would misread."
@@ -85,7 +85,7 @@ class ConnectRequest:
     echo_failures: int = 4
     control_echo_interval: float = 60.0
     ipv6: bool = False
-    phone_number: str = ""
+    dialling: Dialling = field(default_factory=Dialling)
     program: str | None = None
     "Name of the only program that uses the tunnel."
     runtime_directory: Path = Path("/run/openpptp-client")
@@ -119,7 +119,8 @@ class ConnectRequest:
         return TunnelSettings(
             link=self.link(path_mru),
             accepts=accepts,
-            phone_number=self.phone_number,
+            receive_window=self.data_path.receive_window,
+            dialling=self.dialling,
             path_mru=path_mru,
             echo_interval=self.control_echo_interval,
         )

@@ -78,6 +78,7 @@ class Doors:
                 encryption_lost=encryption_lost,
                 loop=loop,
                 broken=self._broken,
+                receive_window=self._wishes.receive_window,
             )
         path = EngineDataPath(
             self._gre,
@@ -88,6 +89,7 @@ class Doors:
             loop=loop,
             carrier=self._wishes.carrier,
             broken=self._broken,
+            receive_window=self._wishes.receive_window,
         )
         self._log.info(
             "data path",

@@ -16,6 +16,7 @@ from openpptp.daemon.guarded import Broken, Guarded, ignored
 from openpptp.daemon.shortcuts import Shortcuts, open_shortcuts
 from openpptp.daemon.wishes import CarrierWord
 from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside, Rate
+from openpptp.datapath.window import WINDOW
 from openpptp.net import engine as native
 from openpptp.net.engine import Engine, Event, Keys
 from openpptp.net.ports import address_number
@@ -47,6 +48,7 @@ class EngineDataPath(Guarded):
         loop: asyncio.AbstractEventLoop,
         carrier: CarrierWord = "raw",
         broken: Broken = ignored,
+        receive_window: int = WINDOW,
     ) -> None:
         """Start the threads, one in each direction for each socket; the queues of the TUN device may come later.
 
@@ -63,6 +65,7 @@ class EngineDataPath(Guarded):
         self._closed = False
         self._merges_udp = merges_udp
         self._broken = broken
+        self._receive_window = receive_window
         self._shortcuts: Shortcuts | None = None
         self._peers: dict[int, tuple[int, int]] = {}
         "Peer and our address of each call."
@@ -87,7 +90,7 @@ class EngineDataPath(Guarded):
     def open_call(self, call_id: int, peer: IPv4Address, local: IPv4Address) -> None:
         """Take GRE for call_id from peer; answer from local."""
         pair = address_number(peer), address_number(local)
-        self.engine.open_call(call_id, *pair)
+        self.engine.open_call(call_id, *pair, receive_window=self._receive_window)
         self._peers[call_id] = pair
         if self._shortcuts is not None:
             self._shortcuts.watch(*pair)

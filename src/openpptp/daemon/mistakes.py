@@ -106,9 +106,9 @@ def _words(details: ErrorDetails, names: list[str], model: type[BaseModel]) -> t
         case "missing":
             what = "required, but missing"
         case "greater_than_equal":
-            what = f"must be at least {context['ge']:g}"
+            what = f"must be at least {context['ge']:.10g}"
         case "less_than_equal":
-            what = f"must be at most {context['le']:g}"
+            what = f"must be at most {context['le']:.10g}"
         case "enum" | "literal_error":
             what = f"must be {context['expected'].replace(chr(39), chr(34))}"
         case "too_long" | "string_too_long":

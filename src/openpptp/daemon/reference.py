@@ -15,6 +15,7 @@ from openpptp.daemon.guarded import Broken, Guarded, ignored
 from openpptp.datapath.path import Item, Path, Way
 from openpptp.datapath.seam import Counters, EncryptionLost, FrameReceived, Inside
 from openpptp.datapath.table import Call, CallTable
+from openpptp.datapath.window import WINDOW
 from openpptp.errors import BadMessage
 from openpptp.net.ports import Datagram, GrePort, TunDevice, address_number
 from openpptp.wire import gre as enhanced_gre
@@ -37,6 +38,7 @@ class ReferenceDataPath(Guarded):
         encryption_lost: EncryptionLost,
         loop: asyncio.AbstractEventLoop,
         broken: Broken = ignored,
+        receive_window: int = WINDOW,
     ) -> None:
         """Start to read both sides; tun may come later by attach_tun. broken hears when one is read no more.
 
@@ -51,6 +53,7 @@ class ReferenceDataPath(Guarded):
         self._encryption_lost = encryption_lost
         self._loop = loop
         self._broken = broken
+        self._receive_window = receive_window
         self._table = CallTable()
         self._due: list[tuple[float, int, Call]] = []
         "Heap of (when, tie-breaker, call); entries other than for the time a call is armed for are stale."
@@ -72,7 +75,9 @@ class ReferenceDataPath(Guarded):
 
     def open_call(self, call_id: int, peer: IPv4Address, local: IPv4Address) -> None:
         """Take GRE for call_id from peer; answer from local."""
-        self._table.open(call_id, address_number(peer), address_number(local), Path())
+        self._table.open(
+            call_id, address_number(peer), address_number(local), Path(receive_window=self._receive_window)
+        )
 
     def connect_call(self, call_id: int, peer_call_id: int) -> None:
         """Learn the peer's Call ID; from here on the call may send."""

@@ -89,7 +89,7 @@ def _kind(field: FieldInfo) -> str:
     limits = {name: getattr(item, name) for item in field.metadata for name in ("ge", "le") if hasattr(item, name)}
     kind = _one(annotation, many=many)
     if {"ge", "le"} <= limits.keys():
-        kind = f"{kind} {limits['ge']:g} to {limits['le']:g}"
+        kind = f"{kind} {limits['ge']:.10g} to {limits['le']:.10g}"
     return f"list of {kind}" if many else kind
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from openpptp.datapath.window import WINDOW
+
 DataPathWord = Literal["auto", "engine", "reference"]
 CarrierWord = Literal["auto", "raw", "ring"]
 MOST_THREADS = 64  # engine.c: SHARDS_MOST
@@ -17,3 +19,5 @@ class DataPathWishes:
     "How the engine exchanges GRE with the host."
     threads: int = 0
     "Of the engine, in each direction; 0: by the number of processors."
+    receive_window: int = WINDOW
+    "Packets a peer may send until we acknowledge; we do so after half of them, and after a tenth of a second."

@@ -54,7 +54,7 @@ class LinkSettings:
     suggest: bytes = b""
     "Peer: the Authentication-Protocol we suggest in place of one we do not agree to. Empty: the first of answer_with."
     demand_proof: bool = False
-    "Peer: end a link on which we are not asked; who asks with MS-CHAPv2 proves itself, who does not ask can be anybody."
+    "Peer: end a link on which we are not asked. Who does not ask proves nothing, as MS-CHAPv2 would."
     refusal_delay: float = 1.0
     "Seconds from a Response to our refusal, so that unknown user and wrong password take the same time."
 

@@ -26,8 +26,6 @@ from openpptp.wire.control import (
     name_of,
 )
 
-MINIMUM_BPS = 300  # what Windows and pptp-linux ask for; no PAC of a voluntary tunnel looks at it
-
 
 @dataclass(frozen=True, slots=True)
 class CallOffered(Output):
@@ -125,13 +123,17 @@ class Call:
     # Actions, in the order of Action
 
     def _send_outgoing_call_request(self, _: ControlMessage | None, waited_for: str) -> list[Output]:
+        dialling = self._settings.dialling
         request = OutgoingCallRequest(
             self.call_id,
             self._serial_number,
-            MINIMUM_BPS,
-            self._settings.connect_speed_bps,
+            dialling.minimum_bps,
+            dialling.maximum_bps,
+            dialling.bearer,
+            dialling.framing,
             packet_receive_window_size=self._settings.receive_window,
-            phone_number=self._settings.phone_number,
+            phone_number=dialling.phone_number,
+            subaddress=dialling.subaddress.encode("latin-1", "replace"),
         )
         return [SendMessage(request)]
 

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Self
 
 from openpptp.ppp.settings import LinkSettings
+from openpptp.wire.control import Bearer, Framing
 
 VENDOR_NAME = "OpenPPTP"  # ours: what both ends of ours say of themselves
 OVERHEAD = 40  # octets before a PPP information field: IPv4 20, GRE 16, address and control 2, protocol 2
@@ -36,6 +37,21 @@ class CallKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Dialling:
+    """What Outgoing-Call-Request asks for (RFC 2637 section 2.7).
+
+    The defaults are those of Windows. No server of a voluntary tunnel looks at any of it; some carrier modems do.
+    """
+
+    phone_number: str = ""
+    subaddress: str = ""
+    bearer: Bearer = Bearer.ANALOG | Bearer.DIGITAL
+    framing: Framing = Framing.ASYNCHRONOUS | Framing.SYNCHRONOUS
+    minimum_bps: int = 300
+    maximum_bps: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelSettings:
     """How this end keeps its control connections and which calls it takes."""
 
@@ -58,12 +74,12 @@ class TunnelSettings:
     echo_interval: float = 60.0
     "Seconds without a message until Echo-Request, and again until the connection counts as dead."
     receive_window: int = 64
-    "Packet Recv. Window Size we name; advisory (no peer in the field obeys it)."
+    "Packet Recv. Window Size we name; hardly a peer in the field obeys it (mpd may)."
     connect_speed_bps: int = 100_000_000
     path_mru: int = 1460
     "Longest PPP information field the way to the peer carries: 1500 less IP, GRE and PPP headers; 1452 behind PPPoE."
-    phone_number: str = ""
-    "Outgoing calls: some carrier modems demand one."
+    dialling: Dialling = Dialling()
+    "Calls we place as PNS."
 
     def on_path(self, mtu: int | None) -> Self:
         """Return the settings for a way to the peer that carries IPv4 packets of mtu octets; None: nobody knows.

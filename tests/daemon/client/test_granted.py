@@ -86,4 +86,4 @@ class DnsTests:
     def test_one_that_hides_a_neighbour_is_said(self):
         given = granted(replace(GRANTED, dns=(address("192.168.1.1"),)), SERVER, HOME)
         assert given.dns == (address("192.168.1.1"),)
-        assert "lies in this machine's own network 192.168.1.0/24 on eth0; what has it there is hidden" in given.warnings[0]
+        assert "192.168.1.1, which lies in this machine's own network 192.168.1.0/24 on eth0" in given.warnings[0]

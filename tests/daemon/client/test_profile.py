@@ -10,6 +10,8 @@ from openpptp.daemon.client.profile_files import of_options
 from openpptp.daemon.connect_request import ConnectRequest, Dns, Reconnect
 from openpptp.daemon.wishes import DataPathWishes
 from openpptp.errors import SetupError
+from openpptp.tunnel.settings import Dialling
+from openpptp.wire.control import Bearer, Framing
 
 LEAST = {"server": {"hosts": ["vpn.example"]}, "auth": {"user": "alice"}}
 
@@ -27,7 +29,16 @@ class RequestTests:
 
     def test_every_key_has_its_effect(self):
         assert request(
-            server={"port": 1724, "timeout": 3, "local_address": "192.0.2.7", "phone_number": "123"},
+            server={"port": 1724, "timeout": 3, "local_address": "192.0.2.7"},
+            call={
+                "phone_number": "123",
+                "subaddress": "45",
+                "bearer": "digital",
+                "framing": "sync",
+                "minimum_bps": 2400,
+                "maximum_bps": 10_000_000,
+                "receive_window": 16,
+            },
             auth={
                 "domain": "EXAMPLE",
                 "methods": ["MS-CHAPv1", "PAP"],
@@ -71,8 +82,8 @@ class RequestTests:
             echo_failures=2,
             control_echo_interval=30.0,
             ipv6=True,
-            phone_number="123",
-            data_path=DataPathWishes("reference", "raw"),
+            dialling=Dialling("123", "45", Bearer.DIGITAL, Framing.SYNCHRONOUS, 2400, 10_000_000),
+            data_path=DataPathWishes("reference", "raw", receive_window=16),
         )
 
     def test_domains_to_search_ask_the_servers_own_dns(self):

@@ -181,14 +181,14 @@ class HostSettings:
 
 
 def name_servers(
-    wanted: Dns | None, granted: tuple[IPv4Address, ...], log: FilteringBoundLogger
+    wanted: Dns | None, named: tuple[IPv4Address, ...], log: FilteringBoundLogger
 ) -> tuple[IPv4Address, ...]:
     """Return the DNS servers to ask, those that were named to us before those the server grants."""
     if wanted is None:
         return ()
-    if wanted.of_server and not granted:
+    if wanted.of_server and not named:
         log.warning("the server names no DNS servers; name one yourself with --dns ADDRESS")
-    return tuple(dict.fromkeys([*wanted.servers, *(granted if wanted.of_server else ())]))
+    return tuple(dict.fromkeys([*wanted.servers, *(named if wanted.of_server else ())]))
 
 
 def take_back_left_overs(request: ConnectRequest, log: FilteringBoundLogger) -> None:

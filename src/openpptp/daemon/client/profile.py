@@ -23,8 +23,20 @@ from openpptp.daemon.connect_request import (
 from openpptp.daemon.sections import Section
 from openpptp.daemon.values import Address, Flag, InterfaceName, Port, Seconds, Text, Whole, WholePath, mistake
 from openpptp.daemon.wishes import CarrierWord, DataPathWishes, DataPathWord
+from openpptp.datapath.window import MAX_WINDOW, WINDOW
+from openpptp.tunnel.settings import Dialling
+from openpptp.wire.control import Bearer, Framing
 
 LONGEST_MARK = (1 << 32) - 1
+HIGHEST_SPEED = (1 << 32) - 1
+BearerWord = Literal["any", "analog", "digital"]
+BEARERS = {"any": Bearer.ANALOG | Bearer.DIGITAL, "analog": Bearer.ANALOG, "digital": Bearer.DIGITAL}
+FramingWord = Literal["any", "async", "sync"]
+FRAMINGS = {
+    "any": Framing.ASYNCHRONOUS | Framing.SYNCHRONOUS,
+    "async": Framing.ASYNCHRONOUS,
+    "sync": Framing.SYNCHRONOUS,
+}
 RESERVED_TABLES = range(253, 256)  # default, main, local
 
 
@@ -87,6 +99,7 @@ Network = Annotated[IPv4Network, BeforeValidator(read_network), PlainSerializer(
 Host = Annotated[str, BeforeValidator(read_host)]
 DnsServer = Annotated[IPv4Address | Literal["server"], BeforeValidator(read_dns), PlainSerializer(str)]
 Mark = Annotated[int, BeforeValidator(read_mark)]
+Number = Annotated[str, Field(strict=True, max_length=64)]
 Command = Annotated[str, BeforeValidator(check_command)]
 
 
@@ -107,9 +120,6 @@ class ServerSection(Section):
         default=None,
         description="Address of this machine to connect from; when left out, the system chooses.",
         examples=["192.0.2.7"],
-    )
-    phone_number: Annotated[str, Field(strict=True, max_length=64)] = Field(
-        default="", description="Number to dial; some carrier modems demand one."
     )
 
 
@@ -225,6 +235,32 @@ class NetworkSection(Section):
     )
 
 
+class CallSection(Section):
+    """What the call is asked for with; servers look at hardly any of it, some carrier modems do."""
+
+    phone_number: Number = Field(default="", description="Number to dial.", examples=["RELAY_PPP1"])
+    subaddress: Number = Field(default="", description="Subaddress to dial.")
+    bearer: BearerWord = Field(default="any", description='Kind of line: "analog", "digital" or "any".')
+    framing: FramingWord = Field(default="any", description='Framing on that line: "async", "sync" or "any".')
+    minimum_bps: Whole = Field(default=300, ge=0, le=HIGHEST_SPEED, description="Least speed, in bits per second.")
+    maximum_bps: Whole = Field(
+        default=100_000_000, ge=0, le=HIGHEST_SPEED, description="Highest speed, in bits per second."
+    )
+    receive_window: Whole = Field(
+        default=WINDOW,
+        ge=2,
+        le=MAX_WINDOW,
+        description="Packets the server may send until we acknowledge, which we do after half of them, and in any case "
+        "after 100 ms. An mpd that keeps windows sends 16 at most: 16 here spares it from waiting.",
+    )
+
+    def dialling(self) -> Dialling:
+        """Return what the call is asked for with."""
+        bearer, framing = BEARERS[self.bearer], FRAMINGS[self.framing]
+        speeds = self.minimum_bps, self.maximum_bps
+        return Dialling(self.phone_number, self.subaddress, bearer, framing, *speeds)
+
+
 class PppSection(Section):
     """The PPP link to the server."""
 
@@ -275,6 +311,9 @@ class Profile(Section):
     server: ServerSection = Field(description="Which server to connect to.")
     auth: AuthSection = Field(description="Who we are, and how weak a protection is still good enough.")
     network: NetworkSection = Field(default=NetworkSection(), description="What goes through the tunnel.")
+    call: CallSection = Field(
+        default=CallSection(), description="What the call is asked for with; hardly a server looks at it."
+    )
     ppp: PppSection = Field(default=PppSection(), description="The PPP link to the server.")
     reconnect: ReconnectSection = Field(
         default=ReconnectSection(), description="Whether the tunnel is brought up again."
@@ -282,7 +321,7 @@ class Profile(Section):
 
     def request(self, name: str | None = None) -> ConnectRequest:
         """Return what the client is to do, without the password; name is the profile's."""
-        server, auth, network, ppp = self.server, self.auth, self.network, self.ppp
+        server, auth, network, call, ppp = self.server, self.auth, self.network, self.call, self.ppp
         return ConnectRequest(
             hosts=server.hosts,
             user=auth.whole_name(),
@@ -308,8 +347,8 @@ class Profile(Section):
             echo_failures=ppp.echo_failures,
             control_echo_interval=ppp.control_echo_interval,
             ipv6=ppp.ipv6,
-            phone_number=server.phone_number,
-            data_path=DataPathWishes(network.data_path, network.carrier),
+            dialling=call.dialling(),
+            data_path=DataPathWishes(network.data_path, network.carrier, receive_window=call.receive_window),
         )
 
     def _dns(self) -> Dns | None:
