@@ -68,6 +68,7 @@ class Opened:
 
     def __init__(self, monkeypatch) -> None:
         self.did: list[object] = []
+        self.windows: list[int] = []
         self.wire = Wire()
         monkeypatch.setattr(module, "RawGrePort", self._gre)
         monkeypatch.setattr(module, "Tun", self._tun)
@@ -88,6 +89,7 @@ class Opened:
     def _engine(self, gre, tun, **how):
         self.did.append((len(gre), tun, how["carrier"], how["merges_udp"]))
         self.broken = how["broken"]
+        self.windows.append(how["receive_window"])
         return "the engine"
 
 
@@ -114,6 +116,19 @@ class DoorsTests:
         assert opened.did == [("gre", address), ("gre", address), ("pptp0", large), (2, (11, 12), "raw", True)]
         [line] = log.about("data path")
         assert (line["kind"], line["processor"], line["carrier"]) == ("engine", "all of it", "raw")
+
+    async def test_a_receive_window_is_passed_on(self, opened):
+        async with AsyncExitStack() as undo:
+            for kind in ("engine", "reference"):
+                doors = Doors(DataPathWishes(kind, threads=1, receive_window=16), Log().logger, undo)
+                doors.open_gre()
+                doors.open_tun("pptp0")
+                path = doors.open_data_path(**CALLBACKS)
+        assert opened.windows == [16]
+        path.open_call(7, IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2"))
+        path.connect_call(7, 9)
+        assert path._table.call(7).path._receiving._half == 8
+        path.close()
 
     async def test_the_reference_gets_one_of_each_as_it_reads_them(self, opened):
         log = Log()

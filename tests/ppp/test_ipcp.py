@@ -95,7 +95,17 @@ class IpAddressTests:
         with pytest.raises(PeerViolation, match="gives out no IPv4 address"):
             conversation.machine.agreed()
 
-    @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"])
+    @pytest.mark.parametrize("address", ["0.0.0.1", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"])
+    def test_client_takes_no_address_that_none_can_have_and_names_it(self, address):
+        conversation = asking(dns=False).hush()
+        for number in range(1, 7):
+            conversation >> f"[IPCP ConfNak id={number:#x} <addr {address}>]"
+        assert conversation.violation.reason is EndReason.NO_ADDRESS
+        assert str(conversation.violation) == f"the peer gives out {address}, which no end of a link can have"
+
+    @pytest.mark.parametrize(
+        "address", ["0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.1.1.1", "255.255.255.255"]
+    )
     def test_client_rejects_what_no_server_can_have(self, address):
         assert asking().hush() >> f"[IPCP ConfReq id=0x1 <addr {address}>]" << f"[IPCP ConfRej id=0x1 <addr {address}>]"
 

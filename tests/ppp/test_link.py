@@ -503,6 +503,16 @@ class EncryptionTests:
         pair.run(until=pair.both_over, limit=10)
         assert pair.authenticator.only(LinkEnded).detail.startswith("without authentication there are no keys")
 
+    def test_who_asks_for_no_proof_is_left_where_one_is_demanded(self):
+        conversation = play(link(client(demand_proof=True, encryption=CLEAR)))
+        request = conversation.frames.pop(0)
+        conversation >> "[LCP ConfReq id=0x2 <magic 0xc6f3548>]" << "[LCP ConfAck id=0x2 *]"
+        conversation >> request.replace("ConfReq", "ConfAck")
+        conversation.wait(10)
+        ended = conversation.outputs[-1]
+        assert (ended.reason, ended.offered) == (EndReason.AUTHENTICATION_UNSUITABLE, ("none",))
+        assert "asks for no log-in, so that it proves nothing either" in ended.detail
+
     def test_demand_that_is_withdrawn_is_named(self):
         """pppd answers our Nak by asking for nothing, and ends the link once LCP is open."""
         conversation = play(link(client()))

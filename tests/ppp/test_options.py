@@ -151,6 +151,16 @@ class AnswerTests:
         judged(negotiation)
         assert option.theirs is None
 
+    def test_who_repeats_what_was_nakked_without_end_is_told_to_insist(self):
+        """The same Identifier is taken for a lost Nak; but a peer that never changes it must not go unnamed."""
+        option = Number()
+        negotiation = Negotiation((option, Silent()))
+        negotiation.give_up()
+        assert option.heard == []
+        judged(negotiation, (9, b"\x01"))
+        negotiation.give_up()
+        assert option.heard == ["insisted"]
+
 
 class QuestionTests:
     """RFC 1661 sections 5.1 to 5.4, the other way."""
