@@ -1,4 +1,4 @@
-"""What one side said in a capture of a PPTP session, for a script to say again and for our client to be compared with."""
+"""What each side said in a capture of a PPTP session: for a script to say again, and to compare our client with."""
 
 from dataclasses import dataclass
 from pathlib import Path
