@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.daemon.client.test_client import Place
+from tests.daemon.client.place import Place
 from tests.servers.stage import Stage
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from tests import pcap
-from tests.daemon.client.test_client import Place
+from tests.daemon.client.place import Place
 from tests.daemon.loopback import HOST
 from tests.eventually import until
 from tests.servers.script import Script
