@@ -58,6 +58,10 @@ class EndReason(Enum):
     REPLACED = Ending("replaced", 3, 13, "the same user has logged in elsewhere")
 
 
+NOTHING = "none"
+"The word for what a peer offers that wants no log-in, or no encryption."
+
+
 class PptpError(Exception):
     """Root of every error this package raises on purpose."""
 
@@ -69,7 +73,7 @@ class BadMessage(PptpError):
 class PeerViolation(PptpError):
     """The peer broke the protocol in a way that ends the session, or wants what this end does not.
 
-    offered is what it would have agreed to, in the words of the settings: methods as PAP, key lengths as 40.
+    offered is what it would have agreed to, in the words of settings: methods as PAP, key lengths as 40; or NOTHING.
     """
 
     def __init__(self, reason: EndReason, detail: str, offered: tuple[str, ...] = ()) -> None:

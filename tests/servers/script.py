@@ -4,9 +4,9 @@
     on("LCP up", '[CHAP Challenge id=0x1 <{challenge}>, name = "pptpd"]')         a moment is heard as well
 
 `*` stands for any text, `{name}` for text that what is said may take up again, {id} for an Identifier. What the server
-knows must be just that: {challenge}, {address}, which it gives, {user} and, once a Response was right, {proof}. The
-first rule that fits is the one that counts. What no rule fits is a complaint of the server (server.py), so a script
-holds our client to exactly what is known of its maker's.
+knows must be just that: {challenge}, {address}, which it gives, {user} and, once a Response was right, {proof}, or
+{lower}, the same in lower case. The first rule that fits is the one that counts. What no rule fits is a complaint of
+the server (server.py), so a script holds our client to exactly what is known of its maker's.
 """
 
 import re
@@ -17,7 +17,7 @@ from openpptp.wire.control import ControlMessage, DisconnectResult, OutgoingCall
 
 Saying = str | ControlMessage
 """A frame in pppd's notation or a control message."""
-MOMENTS = frozenset({"call", "LCP up", "wrong response", "CCP up", "IPCP up", "CCP rejected"})
+MOMENTS = frozenset({"call", "LCP up", "wrong response", "CCP up", "IPCP up"})
 _SLOT = re.compile(r"(\*)|\{(\w+)\}")
 
 

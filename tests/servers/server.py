@@ -62,7 +62,9 @@ class ScriptedServer(asyncio.Protocol):
         self._password_hash = crypto.nt_password_hash(password)
         self._used: dict[int, int] = {}
         self._complaints: list[str] = []
+        self._transport: asyncio.Transport | None = None
         self._stream = ControlStream()
+        self._peer_call_id = 0
         self._carriage: Carriage | None = None
         self._facts = {"challenge": os.urandom(16).hex(), "user": user, "address": script.address, **script.slots}
         self._slots: dict[str, str] = {}
@@ -108,8 +110,6 @@ class ScriptedServer(asyncio.Protocol):
             self._transport.abort()
 
     # The control connection
-
-    _transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -204,8 +204,6 @@ class ScriptedServer(asyncio.Protocol):
         if acked and self._asked.get(protocol) == (packet.identifier, packet.data):
             self._ours[protocol] = packet.data
             self._perhaps_up(protocol)
-        elif protocol == Protocol.LCP and packet.code == Code.PROTOCOL_REJECT and packet.data[:2] == b"\x80\xfd":
-            self._moment("CCP rejected")
         elif not self._react(line) and not acked:
             self._complaints.append(line)
 

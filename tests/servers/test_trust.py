@@ -73,14 +73,15 @@ class MethodTests:
         assert stage.connected["encryption"] == "none: data goes in clear"
         await stage.carry()
 
-    async def test_a_weaker_one_when_the_link_is_negotiated_anew_ends_the_session(self, stage: Stage):
+    @pytest.mark.parametrize(("auth", "words"), [("<auth pap> ", "requires PAP"), ("", "asks for no log-in")])
+    async def test_a_weaker_one_when_the_link_is_negotiated_anew_ends_the_session(self, stage: Stage, auth, words):
         server = await stage.serve(PPTPD)
         await stage.connect()
-        server.script = asks("<auth pap> ")
+        server.script = asks(auth)
         server.say(*server.script.rules[0].said)
         reason, detail = await stage.end()
         assert reason is EndReason.AUTHENTICATION_UNSUITABLE
-        assert "requires PAP" in detail
+        assert words in detail
         assert not [line for line in server.heard if line.startswith("[PAP")]
 
     async def test_who_logs_in_to_us_is_not_heard(self, stage: Stage):

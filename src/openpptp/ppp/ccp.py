@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from openpptp.credentials import Encryption, MppeStartKeys
-from openpptp.errors import EndReason, PeerViolation
+from openpptp.errors import NOTHING, EndReason, PeerViolation
 from openpptp.machine import Output
 from openpptp.ppp.automaton import Automaton, RestartTimer, Send
 from openpptp.ppp.fsm import Event, State
@@ -47,7 +47,7 @@ def not_encrypted(
     """Return why a link ends whose encryption is required; `end` is the word for this end, "server" or "client"."""
     detail = f"{what}; this {end} requires {describe_strengths(policy.key_bits)}"
     strengths = tuple(str(strength) for strength in sorted(offered, reverse=True))
-    return PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail, strengths)
+    return PeerViolation(EndReason.ENCRYPTION_UNSUITABLE, detail, strengths or (NOTHING,))
 
 
 def _bits(value: bytes) -> int:

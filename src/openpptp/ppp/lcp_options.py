@@ -3,15 +3,13 @@
 from typing import ClassVar
 
 from openpptp.credentials import AuthMethod
-from openpptp.errors import EndReason, PeerViolation
+from openpptp.errors import NOTHING, EndReason, PeerViolation
 from openpptp.machine import Random
 from openpptp.ppp.options import ACK, MAX_FAILURE, REJECT, Judgement, Nak, NegotiableOption
 from openpptp.ppp.settings import OTHER_END, LinkSettings
 from openpptp.wire.ppp import CHAP_MD5, DEFAULT_MRU, MS_CHAP_V1, MS_CHAP_V2, LcpOption, Protocol
 
 MIN_MRU = 128  # ours: below, not even our Terminate texts fit; nobody in the field asks for less than 576
-NO_METHOD = "none"
-"The word for a peer that asks for no proof, where others are named by their method."
 LOOP_LIMIT = 4  # ours: requests with our own magic number until the link counts as looped (RFC 1661 section 6.4)
 
 _METHODS = {
@@ -137,7 +135,7 @@ class Authentication(NegotiableOption):
             EndReason.AUTHENTICATION_UNSUITABLE,
             f"{OTHER_END[self._end]} asks for no log-in, so that it proves nothing either; "
             f"this {self._end} answers only {_names(self._answers)}",
-            (NO_METHOD,),
+            (NOTHING,),
         )
 
     @property

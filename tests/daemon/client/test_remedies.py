@@ -46,6 +46,9 @@ class RemedyTests:
     def test_a_length_that_is_allowed_already_is_no_remedy(self):
         assert "--encryption optional" in told(CLEAR, "40", key_bits=frozenset({40, 128}))
 
-    @pytest.mark.parametrize("reason", [EndReason.SERVER_NOT_GENUINE, EndReason.PEER_REQUEST, UNSUITABLE])
+    def test_none_at_all_goes_in_clear(self):
+        assert told(CLEAR, "none") == ("why; --encryption optional would go on without, but sends all data in clear")
+
+    @pytest.mark.parametrize("reason", [EndReason.SERVER_NOT_GENUINE, EndReason.PEER_REQUEST, UNSUITABLE, CLEAR])
     def test_for_other_ends_there_is_none(self, reason):
         assert told(reason) == "why"

@@ -2,8 +2,7 @@
 
 from openpptp.credentials import AuthMethod
 from openpptp.daemon.connect_request import ConnectRequest
-from openpptp.errors import EndReason
-from openpptp.ppp.lcp_options import NO_METHOD
+from openpptp.errors import NOTHING, EndReason
 from openpptp.tunnel.outputs import SessionEnded
 
 ANYBODY = "anybody on the way can then pass for that server"
@@ -15,7 +14,7 @@ METHODS = {
     f"passwords, and sends all data in clear; {ANYBODY}",
     AuthMethod.PAP.value: "--allow-method PAP --encryption off would log in, but sends the password in clear, and all "
     f"data; {ANYBODY}",
-    NO_METHOD: f"--allow-method CHAP-MD5 --encryption off would go on without, but sends all data in clear; {ANYBODY}",
+    NOTHING: f"--allow-method CHAP-MD5 --encryption off would go on without, but sends all data in clear; {ANYBODY}",
 }
 "By the method the server wants."
 NO_SUCH_METHOD = "this client has no other; let the server allow MS-CHAPv2 for this user"
@@ -28,8 +27,8 @@ def with_remedy(ended: SessionEnded, request: ConnectRequest) -> str:
     match ended.reason:
         case EndReason.AUTHENTICATION_UNSUITABLE if ended.offered:
             remedy = METHODS.get(ended.offered[0], NO_SUCH_METHOD)
-        case EndReason.ENCRYPTION_UNSUITABLE:
-            weak = [bits for bits in ended.offered if int(bits) not in request.key_bits]
+        case EndReason.ENCRYPTION_UNSUITABLE if ended.offered:
+            weak = [bits for bits in ended.offered if bits != NOTHING and int(bits) not in request.key_bits]
             remedy = SHORT_KEYS.format(bits=weak[0]) if weak else CLEAR
         case _:
             return ended.detail
