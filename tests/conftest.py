@@ -1,9 +1,10 @@
 """What holds for all tests: root where it is needed, and no silent skips on the build machine."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from tests.machine import CAPTURES, NOT_HERE, need_root
 
@@ -16,6 +17,13 @@ settings.load_profile("openpptp")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("root") or item.get_closest_marker("interop"):
         need_root()
+
+
+@pytest.fixture(autouse=True)
+def _log_as_at_the_start() -> Iterator[None]:
+    """A command that was run in this process has set up the log of its own."""
+    yield
+    structlog.reset_defaults()
 
 
 def _excused(reason: str) -> bool:
