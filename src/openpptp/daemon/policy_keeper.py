@@ -120,8 +120,10 @@ class PolicyKeeper:
 
     def _make_room(self, user: str, policy: Policy, call_id: int, again: Again) -> Refused | Wait | None:
         limit = policy.sessions
+        if limit is None:
+            return None
         others = [kept.record for kept in self._of_user.get(user, {}).values() if kept.record.call_id != call_id]
-        if limit is None or len(others) < limit.most:
+        if len(others) < limit.most:
             return None
         if not limit.replace:
             return too_many(user, limit.most)
