@@ -62,12 +62,22 @@ def house(folder: Path, **sections: dict[str, object]) -> Iterator[House]:
         for source in (HONEST, *SOURCES):
             peer.ip(f"addr add {source}/16 dev server0")
         with serving(server, folder, **sections) as program:
+            assert eventually(lambda: any("-shm" in name for name in open_files(program))), "the accounting is not open"
             yield House(server, peer, program)
             assert "a defect in this program" not in program.log(), program.log()
             assert program.stop(seconds=8) == 0
     finally:
         peer.close()
         server.close()
+
+
+def open_files(program: Program) -> list[str]:
+    """Return what a program has open; the accounting's thread opens its file while the server serves already."""
+    found = []
+    for descriptor in Path("/proc", str(program.process.pid), "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(str(descriptor.readlink()))
+    return found
 
 
 def closed(stream: socket.socket, *, seconds: float = 10.0) -> bool:
