@@ -82,6 +82,14 @@ class PeerViolation(PptpError):
         self.offered = offered
 
 
+class NoTunnel(PptpError):
+    """There is no tunnel: the server refused it or is not there, or it has ended; the text says why."""
+
+    def __init__(self, reason: EndReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 class Misuse(PptpError):
     """Our own code drove a machine in a way its state does not allow."""
 

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from tests.daemon import test_reference as reference
+from tests.daemon.loopback import Log
 from tests.daemon.test_reference import ANN, BOB, CLIENT, ECHO, SERVER, STRANGER, ip
 
 from openpptp.daemon import engine as module
@@ -218,13 +219,12 @@ class EventsTests:
 class ThreadsTests:
     """The engine's own threads."""
 
-    async def test_a_thread_that_ends_is_told_in_the_log_and_to_the_owner(self, capsys):
-        path = EngineDataPath.__new__(EngineDataPath)
-        heard = []
-        path._loop, path._broken = asyncio.get_running_loop(), heard.append
+    async def test_a_thread_that_ends_is_told_in_the_log_and_to_the_owner(self):
+        path, log, heard = EngineDataPath.__new__(EngineDataPath), Log(), []
+        path._loop, path._log, path._broken = asyncio.get_running_loop(), log.logger, heard.append
         await asyncio.to_thread(path._thread_failed, OSError(77, "File descriptor in bad state"))
         await asyncio.sleep(0)
-        assert "a thread of the engine ended" in capsys.readouterr().out
+        assert log.about("a thread of the engine ended; its packets are read no more")
         assert heard == ["a thread of the engine ended (File descriptor in bad state)"]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from tests.machine import REPOSITORY
 
-from openpptp.daemon.log import Seldom, report_defect, set_up
+from openpptp.daemon.log import Seldom, report_defect, set_up, to_logging
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,36 @@ class LineTests:
         text = lines(style, user="al\nice\x1b[2J")
         assert len(text.splitlines()) == 1
         assert "\x1b" not in text
+
+
+class OtherProgramTests:
+    """The log of a program that embeds this one: the standard library's, and nothing of the process is configured."""
+
+    def test_it_goes_to_logging_by_level_and_under_the_same_rules(self, caplog):
+        caplog.set_level(logging.INFO, "openpptp")
+        log = to_logging(logging.getLogger("openpptp"))
+        log.debug("quiet")
+        log.info("session up", user="a\nb", password="x")
+        for _ in range(3):
+            log.bind(peer="192.0.2.1").warning("refused", seldom=1)
+        assert [(each.levelname, each.name, each.message) for each in caplog.records] == [
+            ("INFO", "openpptp", "session up user=a\\nb password='(not shown)'"),
+            ("WARNING", "openpptp", "refused peer=192.0.2.1"),
+        ]
+        assert not structlog.is_configured()
+
+    @pytest.mark.parametrize(("level", "debug"), [(1, True), (10, True), (15, False), (60, False)])
+    def test_whoever_makes_debug_lines_can_ask_whether_they_are_wanted(self, level, debug, caplog):
+        caplog.set_level(level, "openpptp")
+        assert to_logging(logging.getLogger("openpptp")).is_enabled_for(10) is debug
+
+    def test_an_exception_is_written_with_its_traceback(self, caplog):
+        log = to_logging(logging.getLogger("openpptp"))
+        try:
+            raise LookupError("mine")
+        except LookupError:
+            log.exception("a defect")
+        assert "LookupError: mine" in caplog.text
 
 
 class SeldomTests:

@@ -64,6 +64,15 @@ class LoopbackTests:
         everything.close()
         bound.close()
 
+    def test_a_socket_that_somebody_else_has_opened_is_taken(self, alone):
+        opened = socket.socket(socket.AF_INET, socket.SOCK_RAW, 47)
+        port = RawGrePort(opened=opened)
+        port.send(b"one", LOOPBACK, LOOPBACK)
+        assert [each.payload for each in port.receive()] == [b"one"]
+        assert port.receive() == [], "it does not wait"
+        port.close()
+        assert opened.fileno() == -1
+
     def test_the_buffers_hold_megabytes(self, port):
         for which in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             assert port._socket.getsockopt(socket.SOL_SOCKET, which) >= BUFFER_OCTETS

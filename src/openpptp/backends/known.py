@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from typing import Protocol
 
 from openpptp.backends.policy import NOTHING, Policy
 from openpptp.backends.proof import Secret, prove
@@ -45,6 +46,22 @@ class Known:
     policy: Policy
     line: int = 0
     "Of the secrets file."
+
+
+class UserSource(Protocol):
+    """Where users come from: store and secrets file (users.py), or a program (given_users.py)."""
+
+    def judge(self, presented: Presented) -> Admitted | Refused:
+        """Judge what a peer presented by what was read last; must answer at once."""
+
+    def policy_of(self, user: str) -> Policy | None:
+        """Return what is said of a user who is in; None when he is not known any more."""
+
+    def changed(self) -> bool:
+        """Tell whether there is something new to read."""
+
+    def refresh(self) -> None:
+        """Read it; called in a thread."""
 
 
 def judge(presented: Presented, known: Known | None, stand_in: Secret) -> Admitted | Refused:

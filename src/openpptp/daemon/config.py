@@ -116,7 +116,22 @@ def load(path: Path, *, need_users: bool = True) -> Settings:
     need_users is off for commands that make the secrets file.
     """
     text = read_text(path, "there is no such settings file; make one with: sudo openpptp setup")
-    raw = parse_toml(path, text)
+    settings, found = _judge(parse_toml(path, text), need_users=need_users)
+    if found or settings is None:
+        raise SetupError("\n".join(f"{path}{line_of(text, mistake.key)}: {mistake}" for mistake in found), exit_code=2)
+    return settings
+
+
+def of_sections(sections: dict[str, Any], *, need_users: bool = True) -> Settings:
+    """Return the settings a program names, by section and key; raise SetupError with one line per mistake."""
+    settings, found = _judge(sections, need_users=need_users)
+    if found or settings is None:
+        raise SetupError("\n".join(map(str, found)), exit_code=2)
+    return settings
+
+
+def _judge(raw: dict[str, Any], *, need_users: bool) -> tuple[Settings | None, list[Mistake]]:
+    """Return the settings and all that is wrong with them; where nothing is wrong there are settings."""
     settings: Settings | None
     found: list[Mistake] = []
     try:
@@ -127,10 +142,7 @@ def load(path: Path, *, need_users: bool = True) -> Settings:
     broken = {mistake.key for mistake in found}
     if settings is not None:
         found += [m for m in contradictions(settings, need_users=need_users) if not broken.intersection(m.involves)]
-    if found:
-        raise SetupError("\n".join(f"{path}{line_of(text, mistake.key)}: {mistake}" for mistake in found), exit_code=2)
-    assert settings is not None
-    return settings
+    return settings, found
 
 
 def read_text(path: Path, if_missing: str) -> str:

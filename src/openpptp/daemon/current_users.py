@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from openpptp.backends.known import Admitted
+from openpptp.backends.known import Admitted, UserSource
 from openpptp.backends.policy import Policy
-from openpptp.backends.users import SecretsUsers, Users
 from openpptp.credentials import Presented, Refused
 from openpptp.daemon.beside import beside
 
@@ -13,7 +12,7 @@ from openpptp.daemon.beside import beside
 class CurrentUsers:
     """Store and secrets file, with what the settings say of everybody."""
 
-    def __init__(self, users: SecretsUsers | Users, everybody: Policy) -> None:
+    def __init__(self, users: UserSource, everybody: Policy) -> None:
         """Begin with users as they were read at the start."""
         self._users = users
         self._everybody = everybody
@@ -22,7 +21,7 @@ class CurrentUsers:
         self.renewed: Callable[[], None] = lambda: None
         "Called whenever policies may be others than before."
 
-    def adopt(self, users: SecretsUsers | Users | None, everybody: Policy) -> None:
+    def adopt(self, users: UserSource | None, everybody: Policy) -> None:
         """Take other users, None for the same, and what is said of everybody from now on."""
         self._users = self._users if users is None else users
         self._everybody = everybody

@@ -79,6 +79,7 @@ class Doors:
                 loop=loop,
                 broken=self._broken,
                 receive_window=self._wishes.receive_window,
+                log=self._log,
             )
         path = EngineDataPath(
             self._gre,
@@ -90,6 +91,7 @@ class Doors:
             carrier=self._wishes.carrier,
             broken=self._broken,
             receive_window=self._wishes.receive_window,
+            log=self._log,
         )
         self._log.info(
             "data path",

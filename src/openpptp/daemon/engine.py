@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from openpptp.credentials import Encryption
 from openpptp.daemon.guarded import Broken, Guarded, ignored
@@ -23,8 +23,6 @@ from openpptp.net.ports import address_number
 
 EVENTS_AT_ONCE = 64  # ours: taken before the control connections have their turn
 COUNTERS = tuple(field.name for field in dataclasses.fields(Counters))
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class HasDescriptor(Protocol):
@@ -49,6 +47,7 @@ class EngineDataPath(Guarded):
         carrier: CarrierWord = "raw",
         broken: Broken = ignored,
         receive_window: int = WINDOW,
+        log: FilteringBoundLogger | None = None,
     ) -> None:
         """Start the threads, one in each direction for each socket; the queues of the TUN device may come later.
 
@@ -57,7 +56,7 @@ class EngineDataPath(Guarded):
         The callbacks are called from the loop, never from within a method of this object. Raises SetupError where
         there is no engine.
         """
-        super().__init__()
+        super().__init__(log)
         self.engine = Engine(len(gre))
         self._frame_received = frame_received
         self._encryption_lost = encryption_lost
@@ -71,7 +70,7 @@ class EngineDataPath(Guarded):
         "Peer and our address of each call."
         self._open_doors(gre, tun)
         if carrier != "raw":
-            self._shortcuts = open_shortcuts(self.engine, wanted=carrier == "ring")
+            self._shortcuts = open_shortcuts(self.engine, wanted=carrier == "ring", log=self._log)
         loop.add_reader(self.engine.event_descriptor(), self._take_events)
 
     def _open_doors(self, gre: Sequence[HasDescriptor], tun: Sequence[int]) -> None:
@@ -168,7 +167,7 @@ class EngineDataPath(Guarded):
         self._loop.remove_reader(self.engine.event_descriptor())
         if self._shortcuts is not None:
             self._shortcuts.close()
-        _log.debug("what the engine did", **self.engine.totals())
+        self._log.debug("what the engine did", **self.engine.totals())
         self.engine.close()
 
     # --- what the engine tells
@@ -192,7 +191,7 @@ class EngineDataPath(Guarded):
         self._loop.call_soon_threadsafe(self._report, error)
 
     def _report(self, error: OSError) -> None:
-        _log.error("a thread of the engine ended; its packets are read no more", error=str(error))
+        self._log.error("a thread of the engine ended; its packets are read no more", error=str(error))
         self._broken(f"a thread of the engine ended ({error.strerror})")
 
 

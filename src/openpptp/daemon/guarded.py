@@ -3,11 +3,10 @@
 from collections.abc import Callable
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 Broken = Callable[[str], None]
 "Hears, in the event loop, why a data path reads packets no more."
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 def ignored(_why: str) -> None:
@@ -17,7 +16,9 @@ def ignored(_why: str) -> None:
 class Guarded:
     """Runs steps of which each costs one packet when it fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: FilteringBoundLogger | None = None) -> None:
+        """Begin without defects; log is this process's own when it is left out."""
+        self._log: FilteringBoundLogger = structlog.get_logger() if log is None else log
         self.defects = 0
         "Exceptions that were caught."
 
@@ -28,4 +29,4 @@ class Guarded:
         except Exception:
             self.defects += 1
             if self.defects & (self.defects - 1) == 0:  # the 1st, 2nd, 4th ...: a peer must not be able to fill the log
-                _log.exception("a defect in this program; a packet is dropped", defects=self.defects)
+                self._log.exception("a defect in this program; a packet is dropped", defects=self.defects)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import select
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import MutableMapping
 from typing import Any, NamedTuple, TextIO, cast
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 SECRET = frozenset(
@@ -59,6 +61,29 @@ def set_up(level: str = "info", style: str = "text", stream: TextIO | None = Non
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Unfailing(stream))),
         cache_logger_on_first_use=False,
     )
+
+
+def to_logging(logger: logging.Logger) -> FilteringBoundLogger:
+    """Return a log that is a program's own, by the standard library's logging; nothing of the process is configured.
+
+    Which levels are wanted is asked once, now.
+    """
+    wanted = logger.getEffectiveLevel()
+    level = next((level for level in LEVELS.values() if level >= wanted), max(LEVELS.values()))
+    plain = structlog.dev.plain_traceback
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        logger,
+        processors=[
+            _SeldomLines(),
+            without_secrets,
+            printable,
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False, exception_formatter=plain),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        context_class=dict,
+        cache_logger_on_first_use=False,
+    )
+    return log
 
 
 class _Unfailing:

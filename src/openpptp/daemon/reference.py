@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from openpptp.credentials import Encryption
 from openpptp.daemon.guarded import Broken, Guarded, ignored
@@ -22,8 +22,6 @@ from openpptp.wire import gre as enhanced_gre
 
 BATCH = 64  # ours: packets taken from one side before the other side and the control connections have their turn
 IDLE_WAKES = 64  # ours: wake-ups in a row with nothing to read, after which a side counts as broken
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class ReferenceDataPath(Guarded):
@@ -39,12 +37,13 @@ class ReferenceDataPath(Guarded):
         loop: asyncio.AbstractEventLoop,
         broken: Broken = ignored,
         receive_window: int = WINDOW,
+        log: FilteringBoundLogger | None = None,
     ) -> None:
         """Start to read both sides; tun may come later by attach_tun. broken hears when one is read no more.
 
         The callbacks are called from the loop, never from within a method of this object.
         """
-        super().__init__()
+        super().__init__(log)
         self.malformed = 0
         "GRE packets nobody could read."
         self._gre = gre
@@ -208,12 +207,12 @@ class ReferenceDataPath(Guarded):
         except OSError as error:
             count = 0
             if not self._readers[descriptor]:
-                _log.warning("cannot read packets", error=str(error))
+                self._log.warning("cannot read packets", error=str(error))
         if descriptor not in self._readers:
             return
         self._readers[descriptor] = 0 if count else self._readers[descriptor] + 1
         if self._readers[descriptor] > IDLE_WAKES:
-            _log.error("a packet device is broken; it is read no more", descriptor=descriptor)
+            self._log.error("a packet device is broken; it is read no more", descriptor=descriptor)
             self._unwatch(descriptor)
             self._broken("a packet device is always ready and gives nothing")
 

@@ -1,6 +1,6 @@
 """The server's policy: who is let in, with which address, and what is remembered of each session.
 
-It is given a data path and knows nothing of devices and rules; daemon/serve.py prepares those.
+It is given a data path and knows nothing of devices and rules; daemon/server_making.py prepares those.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from openpptp.backends.known import UserSource
 from openpptp.backends.pools import AddressPool
-from openpptp.backends.users import SecretsUsers, Users
 from openpptp.credentials import Accepted, Answer, Refused
 from openpptp.daemon import words
 from openpptp.daemon.admission import Admission, AdmissionLimits, LoginGuard
@@ -54,7 +54,7 @@ class Server:
     def __init__(
         self,
         settings: Settings,
-        users: SecretsUsers | Users,
+        users: UserSource,
         pool: AddressPool,
         log: FilteringBoundLogger,
         open_data_path: OpenDataPath,
@@ -102,7 +102,7 @@ class Server:
         """What carries the packets."""
         return self._data_path
 
-    def adopt(self, settings: Settings, users: SecretsUsers | Users | None) -> None:
+    def adopt(self, settings: Settings, users: UserSource | None) -> None:
         """Take settings for whoever comes from now on, and users when they are others; policies change for all."""
         self._adopt(settings)
         self._grants.adopt(settings)

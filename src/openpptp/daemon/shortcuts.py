@@ -4,21 +4,21 @@ import contextlib
 from ipaddress import IPv4Address
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from openpptp.errors import SetupError
 from openpptp.net.engine import Engine
 from openpptp.net.ethernet import EthernetRoute, EthernetRoutes
 
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
 
 class Shortcuts:
     """Keeps the engine's Ethernet routes and packet rings as the host's routes and neighbours are."""
 
-    def __init__(self, engine: Engine, *, wanted: bool) -> None:
+    def __init__(self, engine: Engine, *, wanted: bool, log: FilteringBoundLogger) -> None:
         """Begin without peers; wanted: warn where there is no shortcut, since they were asked for."""
         self._engine = engine
-        self._say = _log.warning if wanted else _log.debug
+        self._log = log
+        self._say = log.warning if wanted else log.debug
         self._rings: set[int] = set()
         self._refused: set[int] = set()
         self._told = False
@@ -44,7 +44,7 @@ class Shortcuts:
                 self._engine.forget_route(peer, local)
             else:
                 self._engine.set_route(peer, local, route.interface_index, route.header, route.mtu)
-                _log.debug("GRE goes beside the IP stack", peer=str(IPv4Address(peer)), mtu=route.mtu)
+                self._log.debug("GRE goes beside the IP stack", peer=str(IPv4Address(peer)), mtu=route.mtu)
         if route is None and not self._told:
             self._told = True
             self._say("no plain Ethernet route to a peer; through the raw socket then", peer=str(IPv4Address(peer)))
@@ -63,12 +63,13 @@ class Shortcuts:
                 self._rings.add(device)
 
 
-def open_shortcuts(engine: Engine, *, wanted: bool) -> Shortcuts | None:
+def open_shortcuts(engine: Engine, *, wanted: bool, log: FilteringBoundLogger | None = None) -> Shortcuts | None:
     """Return them; None where the host gives none and they are not wanted, else raises SetupError."""
+    log = structlog.get_logger() if log is None else log
     try:
-        return Shortcuts(engine, wanted=wanted)
+        return Shortcuts(engine, wanted=wanted, log=log)
     except SetupError as error:
         if wanted:
             raise
-        _log.debug("no shortcuts beside the IP stack", reason=str(error))
+        log.debug("no shortcuts beside the IP stack", reason=str(error))
         return None

@@ -55,14 +55,21 @@ class RawGrePort:
     """A GrePort on a raw socket; bind narrows it to what is sent to one of our addresses."""
 
     def __init__(
-        self, bind: IPv4Address | None = None, *, dont_fragment: bool = False, mark: int | None = None
+        self,
+        bind: IPv4Address | None = None,
+        *,
+        dont_fragment: bool = False,
+        mark: int | None = None,
+        opened: socket.socket | None = None,
     ) -> None:
         """Open the socket; dont_fragment sets DF on what we send (clear by default, as Windows leaves it).
 
-        mark is a firewall mark for all that leaves by it. Raises SetupError when this process may not, or when bind is
-        not an address of this host.
+        mark is a firewall mark for all that leaves by it. opened is a raw socket for protocol 47 that whoever may has
+        opened, and which is ours from now on. Raises SetupError when this process may not open one itself, or when
+        bind is not an address of this host.
         """
-        self._socket = _open_socket()
+        self._socket = _open_socket() if opened is None else opened
+        self._socket.setblocking(False)
         try:
             self._prepare(bind, dont_fragment=dont_fragment)
             if mark is not None:

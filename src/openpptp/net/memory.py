@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from random import Random
+from typing import Protocol
 
 from openpptp.net.ports import Datagram
 
@@ -76,9 +77,9 @@ class Wire:
         self._number = 0
         self._held: list[_Held] = []
 
-    def port(self, *addresses: IPv4Address) -> "MemoryGrePort":
+    def port(self, *addresses: IPv4Address | str) -> "MemoryGrePort":
         """Return a new port that has these addresses."""
-        port = MemoryGrePort(self, frozenset(int(address) for address in addresses))
+        port = MemoryGrePort(self, frozenset(int(IPv4Address(address)) for address in addresses))
         self._ports.update(dict.fromkeys(port.addresses, port))
         return port
 
@@ -263,6 +264,13 @@ class MemoryGrePort:
         self._doorbell.close()
 
 
+class OtherEnd(Protocol):
+    """What takes the packets of a MemoryTun."""
+
+    def deliver(self, packet: bytes) -> bool:
+        """Take one packet; False when closed or full."""
+
+
 class MemoryTun:
     """A TunDevice whose packets come from and go to its other end."""
 
@@ -272,7 +280,7 @@ class MemoryTun:
         self._queue: deque[bytes] = deque()
         self._doorbell = _Doorbell()
         self._closed = False
-        self.other: MemoryTun | None = None
+        self.other: OtherEnd | None = None
 
     @property
     def name(self) -> str:

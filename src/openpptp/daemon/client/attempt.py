@@ -78,6 +78,7 @@ class Attempt:
         self._link: LinkSettings
         self._connecting: asyncio.Task[None] | None = None
         self._last: tuple[EndReason, str] | None = None
+        self._counters = Counters()
         self._over = False
         self._stage = ""
 
@@ -85,6 +86,13 @@ class Attempt:
     def local(self) -> IPv4Address | None:
         """Our own address on the control connection; None before there is one."""
         return self._driver.local if self._driver is not None else None
+
+    def counters(self) -> Counters:
+        """Return what its session has carried, until now or until its end."""
+        for session in self._driver.tunnel.sessions if self._driver is not None else ():
+            if session.call_id in self._calls:
+                return self._data_path.counters(session.call_id)
+        return self._counters
 
     def start(self, patience: float) -> None:
         """Begin to connect; patience is for TCP, in seconds."""
@@ -189,6 +197,7 @@ class Attempt:
 
     def session_ended(self, driver: TunnelDriver, output: tell.SessionEnded, counters: Counters) -> None:
         """Keep how it ended; the connection follows it."""
+        self._counters = counters
         self._last = (output.reason, with_remedy(output, self._request))
         driver.log.debug(
             "session ended",

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
@@ -23,7 +24,8 @@ from openpptp.daemon.client.supervisor import Call, Drop, End, HangUp, Resolve, 
 from openpptp.daemon.client.watching import watch_network, watch_sleep
 from openpptp.daemon.connect_request import ConnectRequest, path_mru
 from openpptp.daemon.data_path import Doors
-from openpptp.datapath.seam import DataPath
+from openpptp.daemon.given_ports import Ports
+from openpptp.datapath.seam import Counters, DataPath
 from openpptp.errors import EndReason, SetupError
 from openpptp.machine import Output
 from openpptp.tunnel.outputs import InterfaceUp
@@ -46,15 +48,18 @@ class Client:
         *,
         look_up: LookUp | None = None,
         open_node: Callable[[], int] | None = None,
+        ports: Ports | None = None,
     ) -> None:
         """Prepare; run does the rest.
 
-        look_up stands in for this host's resolver; open_node gives what a TUN device is made of elsewhere.
+        look_up stands in for this host's resolver; open_node gives what a TUN device is made of elsewhere; ports stand
+        in for the host's own.
         """
         self.state = new_state(request)
         self._request = request
         self._log = log
         self._host = host
+        self._ports = ports
         self._observers = observers
         self._look_up = look_up
         self._open_node = open_node
@@ -76,18 +81,10 @@ class Client:
         Raises SetupError when this system lacks a part or a privilege.
         """
         async with AsyncExitStack() as undo:
-            doors = Doors(self._request.data_path, self._log, undo)
-            doors.open_gre(mark=self._request.mark)
-            if self._open_node is not None:
-                doors.open_nodes(self._open_node)
-            tun = doors.open_tun(self._request.interface)
-            self._data_path = doors.open_data_path(
-                frame_received=self._calls.frame_received, encryption_lost=self._calls.encryption_lost
-            )
+            self._data_path = self._open_data_path(undo)
             undo.callback(self._data_path.close)
             undo.callback(self._undo_host)
-            undo.callback(self._leave_nothing)
-            watch_network(tun.name, partial(self._inputs.put_nowait, self._network_changed), undo)
+            undo.push_async_callback(self._leave_nothing)
             self._start(watch_sleep(partial(self._post, self._supervisor.woke)))
             self._start(self._wait_for(stop))
             self._post(self._supervisor.start)
@@ -95,6 +92,30 @@ class Client:
                 for output in await self._next():
                     await self._perform(output)
         return self._end
+
+    @property
+    def ended_by_user(self) -> bool:
+        """Whether it has ended, and since its user said so."""
+        return self._end is not None and self._end[0] is EndReason.USER_REQUEST
+
+    def counters(self) -> Counters:
+        """Return what the session there is, or the last one, has carried."""
+        return replace(self._attempt.counters()) if self._attempt is not None else Counters()
+
+    def _open_data_path(self, undo: AsyncExitStack) -> DataPath:
+        told, lost = self._calls.frame_received, self._calls.encryption_lost
+        if self._ports is not None:
+            window = self._request.data_path.receive_window
+            return self._ports.open_data_path(
+                self._log, frame_received=told, encryption_lost=lost, receive_window=window
+            )
+        doors = Doors(self._request.data_path, self._log, undo)
+        doors.open_gre(mark=self._request.mark)
+        if self._open_node is not None:
+            doors.open_nodes(self._open_node)
+        tun = doors.open_tun(self._request.interface)
+        watch_network(tun.name, partial(self._inputs.put_nowait, self._network_changed), undo)
+        return doors.open_data_path(frame_received=told, encryption_lost=lost)
 
     # Inputs of the supervisor, one after another
 
@@ -246,11 +267,12 @@ class Client:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _leave_nothing(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+    async def _leave_nothing(self) -> None:
         if self._attempt is not None:
             self._attempt.drop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _undo_host(self) -> None:
         for problem in self._host.undo():

@@ -1,8 +1,8 @@
 """`openpptp connect`: the client in the foreground, from its lock to its exit code."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -34,28 +34,40 @@ async def _connect(request: ConnectRequest, observers: Sequence[Observer], log: 
     stop = asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(report_defect)
     end_on_signals(stop)
+    async with client_of_host(request, log, [ServiceManager(Notifier()), *observers]) as client:
+        reason, detail = await client.run(stop)
+    if reason is not EndReason.USER_REQUEST:
+        raise SetupError(detail)
+    log.info("disconnected", detail=detail)
+    return 0
+
+
+@asynccontextmanager
+async def client_of_host(
+    request: ConnectRequest, log: FilteringBoundLogger, observers: Sequence[Observer] = ()
+) -> AsyncIterator[Client]:
+    """Give a client on this host's own devices, after what killed ones left is undone. Raises SetupError.
+
+    At its user's request, and then only, it takes its kill switch with it. Nothing of the process is touched: neither
+    its signals nor its log.
+    """
     take_back_left_overs(request, log)
     directory = request.runtime_directory / request.interface
     with (
         closing(Journal(directory)) as journal,
         closing(ClientLinks(journal)) as links,
         closing(Rules(journal)) as rules,
+        ExitStack() as undo,
     ):
         host = HostSettings(request, journal, links, rules, log)
-        switch = KillSwitch(request, log)
+        file, switch = StateFile(directory), KillSwitch(request, log)
         switch.begin()
-        keeping = asyncio.get_running_loop().create_task(switch.keep())
-        file = StateFile(directory)
+        undo.callback(switch.leave)
+        undo.callback(asyncio.get_running_loop().create_task(switch.keep()).cancel)
+        undo.callback(file.remove)
+        client = Client(request, log, host, [file, *observers], look_up=switch.look_up)
         try:
-            told: list[Observer] = [file, ServiceManager(Notifier()), *observers]
-            reason, detail = await Client(request, log, host, told, look_up=switch.look_up).run(stop)
-            if reason is EndReason.USER_REQUEST:
-                await switch.lift()
+            yield client
         finally:
-            file.remove()
-            keeping.cancel()
-            switch.leave()
-    if reason is not EndReason.USER_REQUEST:
-        raise SetupError(detail)
-    log.info("disconnected", detail=detail)
-    return 0
+            if client.ended_by_user:
+                await switch.lift()
