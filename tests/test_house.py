@@ -21,6 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "net": {"errors"},
     "backends": {"crypto", "errors", "credentials"},
     "daemon": {"wire", "ppp", "datapath", "tunnel", "net", "backends", "crypto", *SHARED},
+    "library": {"daemon", "net", "backends", "datapath", *SHARED},
     "cli": {"daemon", "wire", "ppp", "datapath", "tunnel", "backends", "crypto", *SHARED},
 }
 PURE = {"errors", "machine", "crypto", "credentials", "wire", "ppp", "datapath", "tunnel"}
