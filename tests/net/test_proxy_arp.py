@@ -9,7 +9,7 @@ from tests.netns.namespace import join
 from openpptp.errors import SetupError
 from openpptp.net.journal import Journal
 from openpptp.net.links import Links
-from openpptp.net.proxy_arp import ProxyArp
+from openpptp.net.proxy_arp import KNOWN_FOR, ProxyArp
 
 pytestmark = pytest.mark.root
 CLIENT = IPv4Address("192.0.2.99")
@@ -52,6 +52,16 @@ class ProxyArpTests:
         assert proxy.answer(IPv4Address(address)) == []
         assert shown(alone) == []
 
+    def test_a_network_that_came_is_known_after_a_while_and_not_asked_for_each_time(self, proxy, alone):
+        now = [100.0]
+        proxy._clock = lambda: now[0]
+        newcomer = IPv4Address("203.0.113.9")
+        assert proxy.answer(newcomer) == []
+        alone.ip("addr add 203.0.113.1/24 dev lan0")
+        assert proxy.answer(newcomer) == []
+        now[0] += KNOWN_FOR + 1
+        assert proxy.answer(newcomer) == ["lan0"]
+
     def test_what_others_answer_for_stays_theirs(self, proxy, alone):
         alone.ip(f"neigh add proxy {CLIENT} dev lan0")
         assert proxy.answer(CLIENT) == []
@@ -84,7 +94,7 @@ class RefusalTests:
         said = powerless(
             alone,
             "from ipaddress import *\nfrom openpptp.net.journal import Journal\nfrom openpptp.net.links import Links\n"
-            "from openpptp.net.proxy_arp import ProxyArp\n"
+            "from openpptp.net.proxy_arp import KNOWN_FOR, ProxyArp\n"
             "journal = Journal()\nlinks = Links(journal)\nproxy = ProxyArp(links, journal, own='tun0')\n"
             "with explained():\n    proxy.answer(IPv4Address('192.0.2.99'))\n"
             "print(journal.entries('proxy ARP'))\n"

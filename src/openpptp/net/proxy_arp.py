@@ -7,7 +7,8 @@ everything this host has a route to.
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface
 
@@ -20,16 +21,22 @@ from openpptp.net.surroundings import NDA_DST, NEIGHBOUR, RTM_DELNEIGH, RTM_GETN
 KIND = "proxy ARP"
 NTF_PROXY = 0x08  # linux/neighbour.h
 POINT_TO_POINT = 31  # the longest prefix of a network with somebody else in it, RFC 3021
+KNOWN_FOR = 5.0  # ours: seconds; to ask the kernel anew for each of hundreds of log-ins a second takes a processor
 
 
 class ProxyArp:
     """The entries of one server. Each method blocks until done; `await links.later(proxy.answer, ...)` does not."""
 
-    def __init__(self, links: Links, journal: Journal, *, own: str) -> None:
+    def __init__(
+        self, links: Links, journal: Journal, *, own: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Write down in this journal; own is the device behind which the addresses are."""
         self._links = links
         self._journal = journal
         self._own = own
+        self._clock = clock
+        self._known: tuple[float, list[tuple[IPv4Interface, str]]] | None = None
+        "When the networks were read, and what they were."
 
     def networks(self) -> list[tuple[IPv4Interface, str]]:
         """Return our addresses, each with its network and device, in networks whose hosts ask by ARP."""
@@ -42,7 +49,7 @@ class ProxyArp:
     def answer(self, address: IPv4Address) -> list[str]:
         """Answer for an address wherever it lies; return the devices on which that is new."""
         began = []
-        for ours, device in self.networks():
+        for ours, device in self._lately():
             if address == ours.ip or address not in ours.network:
                 continue
             index = self._links.index_of(device)
@@ -56,6 +63,12 @@ class ProxyArp:
                 raise
             began.append(device)
         return began
+
+    def _lately(self) -> list[tuple[IPv4Interface, str]]:
+        now = self._clock()
+        if self._known is None or now - self._known[0] > KNOWN_FOR:
+            self._known = now, self.networks()
+        return self._known[1]
 
     def stop(self, address: IPv4Address) -> None:
         """Answer for it no longer, where we began to."""
