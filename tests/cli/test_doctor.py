@@ -1,6 +1,7 @@
 """openpptp doctor."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -8,11 +9,14 @@ from tests.daemon.doctor.facts import WELL, facts
 from tests.daemon.service.fake_systemctl import FakeMachine
 
 from openpptp.cli.program import program
+from openpptp.daemon.config import DEFAULT_PATH
+from openpptp.daemon.doctor.client import ClientFacts
 from openpptp.daemon.doctor.probe.conclusion import Conclusion, HostReport
 from openpptp.daemon.doctor.probe.examination import Question
 from openpptp.daemon.doctor.report import failed
 from openpptp.daemon.service.source import Source
 
+NO_CLIENTS = ClientFacts([], [], [], None)
 CLOSED = Conclusion("port-closed", "it is closed", "open it")
 
 
@@ -22,6 +26,7 @@ def found(monkeypatch, tmp_path):
     fake = FakeMachine(tmp_path)
     asked: list[Source] = []
     state = {"facts": WELL}
+    monkeypatch.setattr("openpptp.daemon.doctor.client.gather", lambda: state.get("clients", NO_CLIENTS))
     monkeypatch.setattr("openpptp.daemon.service.machine.Machine", lambda: fake.machine)
     monkeypatch.setattr(
         "openpptp.daemon.doctor.facts.gather", lambda source, _machine: (asked.append(source), state["facts"])[1]
@@ -49,6 +54,21 @@ class DoctorTests:
         report = json.loads(run("--json").stdout)
         assert report["well"] is True
         assert report["checks"][0]["check"] == "program"
+
+    def test_clients_of_this_machine_are_looked_at_beside_its_server(self, found):
+        found[0]["clients"] = ClientFacts([], [], [("pptp-old", 2)], None)
+        result = run("--config", __file__)
+        assert result.exit_code == 1
+        assert "this machine is not whole" in result.stdout
+        assert "pptp-old" in result.stdout
+
+    def test_a_machine_that_is_a_client_only_is_asked_for_no_server(self, found, monkeypatch):
+        monkeypatch.setattr(Path, "exists", lambda path: path != DEFAULT_PATH)
+        found[0]["clients"] = ClientFacts([("office", None)], [], [], None)
+        result = run()
+        assert result.exit_code == 0, result.output
+        assert "this client is whole" in result.stdout
+        assert found[1] == []
 
     def test_it_looks_at_the_settings_the_service_was_installed_with(self, found, tmp_path):
         _, asked, fake = found

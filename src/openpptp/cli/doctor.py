@@ -1,4 +1,4 @@
-"""`openpptp doctor`: whether this machine's own server is whole, why another does not connect, what an error means."""
+"""`openpptp doctor`: whether this machine's own set-up is whole, why a server does not connect, what an error means."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from openpptp.cli.asking import echo_json, json_option
 from openpptp.cli.options import config_option, password_file_option, pptpd_conf_option, read_password
-from openpptp.daemon.doctor.report import Report
+from openpptp.daemon.doctor.report import Report, ok
 from openpptp.errors import SetupError
 
 
@@ -34,9 +34,9 @@ def doctor(  # noqa: PLR0917 - click passes them by name
     as_json: bool,
     debug: bool,
 ) -> None:
-    """Say why a PPTP server does not connect, or whether this machine's own is whole, and what to do.
+    """Say why a PPTP server does not connect, or whether this machine's own set-up is whole, and what to do.
 
-    With HOST it looks at that server as a client would, without it at this machine's own, piece by piece. Nothing is
+    With HOST it looks at that server as a client would, without it at this machine's own server and clients. Nothing is
     changed, here or there. HOST is looked at step by step, from its name to the log-in; as root, since
     others may not send GRE. Nobody logs in without --user; the password comes from --password-file, from the
     environment variable OPENPPTP_PASSWORD, or is asked for.
@@ -48,7 +48,7 @@ def doctor(  # noqa: PLR0917 - click passes them by name
         _explain(error, as_json=as_json)
         return
     if host is None:
-        _own_server(ctx, config, pptpd_conf, as_json=as_json)
+        _own_machine(ctx, config, pptpd_conf, as_json=as_json)
         return
     from openpptp.daemon.doctor.probe.examination import Question  # noqa: PLC0415
     from openpptp.daemon.doctor.probe.run import examine  # noqa: PLC0415
@@ -58,17 +58,24 @@ def doctor(  # noqa: PLR0917 - click passes them by name
     _show(ctx, report, as_json=as_json)
 
 
-def _own_server(ctx: click.Context, config: Path, pptpd_conf: Path | None, *, as_json: bool) -> None:
+def _own_machine(ctx: click.Context, config: Path, pptpd_conf: Path | None, *, as_json: bool) -> None:
+    from openpptp.daemon.doctor import client, server  # noqa: PLC0415
     from openpptp.daemon.doctor.facts import gather  # noqa: PLC0415
-    from openpptp.daemon.doctor.server import examine  # noqa: PLC0415
     from openpptp.daemon.service.machine import Machine  # noqa: PLC0415
-    from openpptp.daemon.service.source import chosen  # noqa: PLC0415
+    from openpptp.daemon.service.source import Source, chosen  # noqa: PLC0415
 
     default = ctx.get_parameter_source("config") is ParameterSource.DEFAULT
     machine = Machine()
     installed = machine.record().source if default and pptpd_conf is None else None
     source = installed or chosen(config, pptpd_conf, config_is_default=default)
-    _show(ctx, examine(gather(source, machine)), as_json=as_json)
+    clients = client.gather()
+    found = client.examine(clients) if clients.any else []
+    if clients.any and source == Source() and not source.path.exists():
+        report = Report("this client", [*found, ok("server", "none is set up on this machine")])
+    else:
+        report = server.examine(gather(source, machine))
+        report = Report("this machine" if found else report.patient, [*report.results, *found])
+    _show(ctx, report, as_json=as_json)
 
 
 def _show(ctx: click.Context, report: Report, *, as_json: bool) -> None:

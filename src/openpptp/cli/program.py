@@ -38,7 +38,7 @@ COMMANDS = {
     "service": ("openpptp.cli.service", "Make the server a service of this machine, look at it, and take it back."),
     "doctor": (
         "openpptp.cli.doctor",
-        "Say why a PPTP server does not connect, or whether this machine's own is whole, and what to do.",
+        "Say why a PPTP server does not connect, or whether this machine's own set-up is whole, and what to do.",
     ),
     "setup": ("openpptp.cli.setup", "Make settings and a first user with a random password, and say how to connect."),
 }
