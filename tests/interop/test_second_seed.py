@@ -94,7 +94,7 @@ class StepsTests:
         """Check what the document checks with netstat, and what it does with sysctl and iptables."""
         server.says("serving")
         status = command(server.log_file.parent / "run" / "openpptp", "status")
-        assert "listens      0.0.0.0:1723, interface pptp0" in status.stdout, status
+        assert "0.0.0.0:1723, interface pptp0" in status.stdout, status
         assert "LISTEN" in lab.host.run("ss", "-Htln", "sport", "=", ":1723").stdout
         assert lab.host.sysctl("net/ipv4/ip_forward") == "1"
         assert "masquerade" in lab.host.run("nft", "list", "ruleset").stdout
