@@ -9,12 +9,11 @@ from typing import Any
 
 from tests.eventually import eventually
 from tests.interop.guest import Guest
-from tests.interop.peers import start_pptpd
 from tests.netns.namespace import Namespace
 from tests.netns.programs import PASSWORD, USER, Program, start_client
 
 from bench.network import CLIENT, SERVER, TAP, Network, end
-from bench.real_client import ONE_LOG_IN
+from bench.real_client import ONE_LOG_IN, pptpd_with_client
 from bench.row import Row
 
 CUT = 5  # seconds
@@ -75,12 +74,7 @@ def to_pptpd(runs: int) -> list[Row]:
     with Network(guest=True) as network, tempfile.TemporaryDirectory() as directory:
         guest = Guest(Path(directory) / "guest", tap=TAP, namespace=network.server)
         try:
-            guest.run(f"ip address add {CLIENT}/24 dev vec0; ip link set vec0 up; ping -c1 -W5 {SERVER}")
-            guest.run("ip netns add client; ip link add peer0 type veth peer name peer1 netns client")
-            guest.run("ip address add 10.98.0.1/24 dev peer0; ip link set peer0 up; : >/etc/ppp/options")
-            guest.run("ip -n client address add 10.98.0.2/24 dev peer1; ip -n client link set peer1 up")
-            options = ("require-mschap-v2", "require-mppe-128")
-            pptpd = start_pptpd(guest, *options, listen="0.0.0.0", local="10.88.0.1", remote="10.88.0.10-50")
+            pptpd = pptpd_with_client(guest, listen="0.0.0.0")
             ours, theirs = [], []
             for run in range(runs):
                 began = datetime.now(UTC).timestamp()

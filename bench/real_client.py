@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tests.interop.guest import Guest
-from tests.interop.peers import start_pptpd
+from tests.interop.peers import Pptpd, start_pptpd
 from tests.netns.programs import PASSWORD, USER
 
 from bench.network import CLIENT, SERVER, TAP, Network
@@ -24,17 +24,22 @@ sleep 0.3
 """
 
 
+def pptpd_with_client(guest: Guest, *, listen: str) -> Pptpd:
+    """Join a guest to the wire, start pptpd in it, and make a namespace `client` there that reaches it at 10.98.0.1."""
+    guest.run(f"ip address add {CLIENT}/24 dev vec0; ip link set vec0 up; ping -c1 -W5 {SERVER}")
+    guest.run("ip netns add client; ip link add peer0 type veth peer name peer1 netns client")
+    guest.run("ip address add 10.98.0.1/24 dev peer0; ip link set peer0 up; : >/etc/ppp/options")
+    guest.run("ip -n client address add 10.98.0.2/24 dev peer1; ip -n client link set peer1 up")
+    options = ("require-mschap-v2", "require-mppe-128")
+    return start_pptpd(guest, *options, listen=listen, local="10.88.0.1", remote="10.88.0.10-50")
+
+
 def log_ins(runs: int) -> list[Row]:
     """Measure against our server and against pptpd, in turn."""
     with Network(guest=True) as network, network.our_server(), tempfile.TemporaryDirectory() as directory:
         guest = Guest(Path(directory) / "guest", tap=TAP, namespace=network.server)
         try:
-            guest.run(f"ip address add {CLIENT}/24 dev vec0; ip link set vec0 up; ping -c1 -W5 {SERVER}")
-            guest.run("ip netns add client; ip link add peer0 type veth peer name peer1 netns client")
-            guest.run("ip address add 10.98.0.1/24 dev peer0; ip link set peer0 up; : >/etc/ppp/options")
-            guest.run("ip -n client address add 10.98.0.2/24 dev peer1; ip -n client link set peer1 up")
-            options = ("require-mschap-v2", "require-mppe-128")
-            pptpd = start_pptpd(guest, *options, listen="10.98.0.1", local="10.88.0.1", remote="10.88.0.10-50")
+            pptpd = pptpd_with_client(guest, listen="10.98.0.1")
             ours, theirs = [], []
             for _ in range(runs):
                 ours.append(_log_in(guest, "", SERVER))
